@@ -1,0 +1,22 @@
+"""What a newborn bot is told: everything that distinguishes it from its siblings."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deia_tui.core.bots import BotSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """`nonce` marks every process of this run (DEIA_RUN in its environment); `token` opens its HTTP service.
+
+    `env` is the environment its agent gets. `root` is the folder that holds `.deia/`.
+    """
+
+    root: Path
+    bot_id: str
+    run: int
+    nonce: str
+    token: str
+    spec: BotSpec
+    env: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,106 @@
+"""What a bot is: the agent it drives, how it was declared, how a run of it ended."""
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class BotState(StrEnum):
+    """Where a bot is in its life (supervisord's words)."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    BACKOFF = "backoff"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    EXITED = "exited"
+    FATAL = "fatal"
+
+
+LIVE = frozenset({BotState.STARTING, BotState.RUNNING, BotState.STOPPING})
+"""A process exists, or is being made."""
+OFF = frozenset({BotState.STOPPED, BotState.EXITED, BotState.FATAL})
+"""Nothing happens until a human says so."""
+
+
+class Activity(StrEnum):
+    IDLE = "idle"
+    BUSY = "busy"
+    ASKING = "asking"
+
+
+class Health(StrEnum):
+    OK = "ok"
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+
+
+class RestartPolicy(StrEnum):
+    """Which exits are followed by a restart (OTP's words): every one, abnormal ones, none."""
+
+    PERMANENT = "permanent"
+    TRANSIENT = "transient"
+    TEMPORARY = "temporary"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpec:
+    """An agent program: `name` as declared in hive.toml, `kind` chooses the adapter."""
+
+    name: str
+    kind: Literal["shell", "command"]
+    argv: tuple[str, ...] = ()
+    prompt: Literal["stdin", "argument", "file"] = "stdin"
+    env: dict[str, str] = field(default_factory=dict)
+    timeout_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotSpec:
+    """A bot as declared: everything needed to run it, and nothing that changes while it runs.
+
+    `memory_mb` is the alert limit (not a hard one); `nice` is added to the bot's and its agent's niceness;
+    `workdir` is absolute, or "" for a folder of the bot's own under `.deia/run/work/`.
+    """
+
+    bot_id: str
+    agent: AgentSpec
+    template: str | None = None
+    workdir: str = ""
+    memory_mb: float = 500.0
+    nice: int = 0
+    restart: RestartPolicy = RestartPolicy.PERMANENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitRecord:
+    """How a run ended: exactly one of `code` and `signal` (a name like SIGKILL), or neither when nobody saw it.
+
+    `at` is unix seconds; `reason` is why the supervisor ended it (`stopped`, `killed`, `hung`, …) or "".
+    """
+
+    at: float
+    code: int | None = None
+    signal: str | None = None
+    reason: str = ""
+
+    @property
+    def clean(self) -> bool:
+        return self.code == 0
+
+    def __str__(self) -> str:
+        if self.signal:
+            return self.signal
+        return "exit unknown" if self.code is None else f"exit {self.code}"
+
+
+def spec_to_json(spec: BotSpec) -> dict[str, Any]:
+    return asdict(spec)
+
+
+def spec_from_json(data: dict[str, Any]) -> BotSpec:
+    """Raises KeyError, TypeError or ValueError where `data` is no spec."""
+    agent = dict(data["agent"])
+    agent["argv"] = tuple(agent.get("argv", ()))
+    restart = RestartPolicy(data.get("restart", RestartPolicy.PERMANENT))
+    return BotSpec(**{**data, "agent": AgentSpec(**agent), "restart": restart})

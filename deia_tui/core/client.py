@@ -1,0 +1,70 @@
+"""What screens, API and command line need of a hive, whether it runs in this process or is scripted by a test."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from deia_tui.core.commands import Command, Outcome
+from deia_tui.core.events import Event
+from deia_tui.core.state import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatTurn:
+    """A message and its answer so far. `status`: queued, accepted, running, answered, failed, interrupted.
+
+    `answer_seq` numbers the last piece in `answer`; `number` orders the turns of one bot.
+    """
+
+    number: int
+    message_id: str
+    sender: str
+    text: str
+    status: str
+    error: str
+    asked_at: float
+    ended_at: float | None
+    answer: str
+    answer_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event and its place in the hive's one sequence."""
+
+    seq: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launchable:
+    """Something the launch dialog offers; `problem` says why it cannot be launched, or is ""."""
+
+    name: str
+    kind: str
+    summary: str
+    problem: str
+
+
+class HiveClient(Protocol):
+    """Safe to use from one thread or event loop that need not be the supervisor's."""
+
+    def snapshot(self) -> Snapshot:
+        """The newest state, at once."""
+
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` (from any thread, it must not block) when the snapshot changed; returns how to stop that."""
+
+    async def submit(self, command: Command) -> Outcome:
+        """Carry out a command; leaving early does not cancel it. Raises CommandRejected with a sentence."""
+
+    async def chat(self, bot_id: str, *, before: int | None = None, limit: int = 30) -> Sequence[ChatTurn]:
+        """The newest `limit` turns (older than turn `before`), oldest first."""
+
+    async def events(
+        self, *, bot_id: str | None = None, after: int = 0, limit: int = 500, newest: bool = False
+    ) -> Sequence[Recorded]:
+        """Events (output included) with seq > `after`, oldest first; with `newest`, the last `limit` of them."""
+
+    async def launchables(self) -> Sequence[Launchable]:
+        """Templates and agents one can launch, as hive.toml and the template folder are now."""

@@ -1,0 +1,77 @@
+"""Everything one can ask of a hive. Imperative; carried out by `Hive.submit`, refused with CommandRejected."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchBots:
+    """Launch `count` bots of a template or agent `what`. `bot_id` names the only one (count 1).
+
+    Outcome: the ids, in order. With `wait`, the outcome comes when all of them answer or one failed.
+    """
+
+    what: str
+    count: int = 1
+    bot_id: str | None = None
+    wait: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopBot:
+    """Stop gracefully: current work gets 8 s, then it is interrupted; SIGKILL at 10 s. Outcome: []."""
+
+    bot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAll:
+    """Stop every bot of the hive at once. Outcome: the ids that were running."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillBot:
+    """SIGKILL the bot's whole process tree now; it stays stopped. Outcome: []."""
+
+    bot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartBot:
+    """Stop gracefully if it runs, then start again with fresh restart counts. Outcome: []."""
+
+    bot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptBot:
+    """End the answer in progress; the bot stays. Outcome: []."""
+
+    bot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendMessage:
+    """Hand a message to a bot. Outcome: [message_id], once it is stored; the answer comes as events."""
+
+    bot_id: str
+    text: str
+    sender: str = "human"
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearAlert:
+    """Take an alert off the list: somebody has seen to it. Outcome: []."""
+
+    alert_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseHive:
+    """End the supervisor; `leave_bots` lets them run on. Outcome: []."""
+
+    leave_bots: bool = False
+
+
+Command = LaunchBots | StopBot | StopAll | KillBot | RestartBot | InterruptBot | SendMessage | ClearAlert | CloseHive
+Outcome = list[str]

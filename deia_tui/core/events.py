@@ -1,0 +1,288 @@
+"""Everything that can have happened in a hive. Past tense; committed to the store first, then published.
+
+`at` is unix seconds (UTC). `run` counts the lives of one bot from 1. `source_seq` is the number of the frame in
+the bot's own stream that an event came from: the store keeps the highest, so that no frame counts twice.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from deia_tui.core.bots import BotSpec, ExitRecord
+from deia_tui.core.breaker import Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiveOpened:
+    at: float
+    pid: int
+    mode: Literal["console", "background", "serve"]
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiveClosed:
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostStarted:
+    at: float
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostLost:
+    at: float
+    pid: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotLaunched:
+    """A human (or hive.toml) wants this bot to run; restart counts begin anew."""
+
+    at: float
+    bot_id: str
+    spec: BotSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotStarting:
+    at: float
+    bot_id: str
+    run: int
+    nonce: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotSpawned:
+    at: float
+    bot_id: str
+    run: int
+    pid: int
+    start_ticks: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotReady:
+    at: float
+    bot_id: str
+    run: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotAdopted:
+    """A bot that outlived its supervisor was taken over, process and all."""
+
+    at: float
+    bot_id: str
+    run: int
+    pid: int
+    start_ticks: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotStopping:
+    """`then` says what follows the exit: nothing, a fresh start by a human's wish, or the restart policy."""
+
+    at: float
+    bot_id: str
+    run: int
+    then: Literal["stop", "restart", "policy"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotExited:
+    at: float
+    bot_id: str
+    run: int
+    exit: ExitRecord
+    stderr_tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotBackingOff:
+    """`attempt` restarts have been used of `max_restarts` in the window; the next start is at `due_at`."""
+
+    at: float
+    bot_id: str
+    delay_s: float
+    due_at: float
+    attempt: int
+    max_restarts: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotStopped:
+    at: float
+    bot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotFinished:
+    """The run ended and the restart policy wants no other."""
+
+    at: float
+    bot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotGaveUp:
+    """The supervisor will not try again before a human says so."""
+
+    at: float
+    bot_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeFailed:
+    at: float
+    bot_id: str
+    run: int
+    streak: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRecovered:
+    at: float
+    bot_id: str
+    run: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerChanged:
+    """`retry_at` (unix seconds) is set while the breaker is open and not waiting for a human; rates are 0 to 1."""
+
+    at: float
+    bot_id: str
+    from_phase: Phase
+    to_phase: Phase
+    reason: str
+    retry_at: float | None
+    failure_rate: float
+    success_rate: float
+    consecutive_failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageQueued:
+    at: float
+    bot_id: str
+    message_id: str
+    sender: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageAccepted:
+    at: float
+    bot_id: str
+    run: int
+    message_id: str
+    source_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnStarted:
+    at: float
+    bot_id: str
+    run: int
+    message_id: str
+    source_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputAdded:
+    """A piece of an answer. Kept in a table of its own, in the same sequence as all other events."""
+
+    at: float
+    bot_id: str
+    run: int
+    message_id: str
+    text: str
+    source_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnEnded:
+    """A message has its final status. `duration_s` counts from TurnStarted; `source_seq` is 0 if the hive ended it."""
+
+    at: float
+    bot_id: str
+    run: int
+    message_id: str
+    status: Literal["answered", "failed", "interrupted"]
+    error: str
+    duration_s: float
+    source_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotLogged:
+    """A line the bot or its agent wrote to its log (`level`: info, warning or error)."""
+
+    at: float
+    bot_id: str
+    run: int
+    level: Literal["info", "warning", "error"]
+    text: str
+    source_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRaised:
+    """`kind` is unique among a bot's open alerts; `action` tells the operator what to do."""
+
+    at: float
+    alert_id: int
+    bot_id: str | None
+    kind: str
+    level: Literal["critical", "warning", "info"]
+    text: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertCleared:
+    at: float
+    alert_id: int
+    bot_id: str | None
+    reason: str
+
+
+Event = (
+    HiveOpened
+    | HiveClosed
+    | HostStarted
+    | HostLost
+    | BotLaunched
+    | BotStarting
+    | BotSpawned
+    | BotReady
+    | BotAdopted
+    | BotStopping
+    | BotExited
+    | BotBackingOff
+    | BotStopped
+    | BotFinished
+    | BotGaveUp
+    | ProbeFailed
+    | ProbeRecovered
+    | BreakerChanged
+    | MessageQueued
+    | MessageAccepted
+    | TurnStarted
+    | OutputAdded
+    | TurnEnded
+    | BotLogged
+    | AlertRaised
+    | AlertCleared
+)

@@ -1,0 +1,227 @@
+"""What the hive looks like now: HiveState = fold(state, event), immutable, shared by screen, API and journal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from deia_tui.core import events as ev
+from deia_tui.core.bots import LIVE, Activity, BotSpec, BotState, ExitRecord, Health
+from deia_tui.core.breaker import Phase
+
+HISTORY_S = 120
+"""How many one-second samples of CPU and memory a snapshot carries for each bot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotView:
+    """One bot as everybody sees it. Times are unix seconds. `restarts` counts automatic ones since the last launch.
+
+    `task` is the first line of the message being answered, `queued` the messages waiting behind it. `reason` says why
+    the bot is where it is. `due_at` is the next start while backing off. `wanted` is what a reboot would restore.
+    """
+
+    bot_id: str
+    spec: BotSpec
+    state: BotState = BotState.STOPPED
+    activity: Activity = Activity.IDLE
+    since: float = 0.0
+    reason: str = ""
+    wanted: bool = True
+    run: int = 0
+    restarts: int = 0
+    pid: int | None = None
+    port: int | None = None
+    due_at: float | None = None
+    health: Health = Health.UNKNOWN
+    breaker: Phase = Phase.CLOSED
+    breaker_reason: str = ""
+    retry_at: float | None = None
+    exit: ExitRecord | None = None
+    message_id: str | None = None
+    task: str = ""
+    queued: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Something an operator should know. Open until `cleared_at` (unix seconds) is set."""
+
+    alert_id: int
+    bot_id: str | None
+    kind: str
+    level: str
+    text: str
+    action: str
+    raised_at: float
+    cleared_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiveState:
+    """`alerts`: the open ones and the last 50 cleared, oldest first."""
+
+    name: str = "hive"
+    folder: str = ""
+    pid: int = 0
+    mode: str = "console"
+    host_pid: int | None = None
+    bots: Mapping[str, BotView] = field(default_factory=lambda: MappingProxyType({}))
+    alerts: tuple[Alert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One-second samples, oldest first, at most HISTORY_S: CPU in percent of one core, resident memory in MB."""
+
+    cpu: tuple[float, ...] = ()
+    memory_mb: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """`taken` counts samples since the supervisor started, so that a pane sees whether anything is new."""
+
+    taken: int = 0
+    bots: Mapping[str, Series] = field(default_factory=lambda: MappingProxyType({}))
+    cpu_percent: float = 0.0
+    memory_percent: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The newest state; `seq` numbers the last event in it, from which panes read what they miss."""
+
+    seq: int = 0
+    state: HiveState = HiveState()
+    telemetry: Telemetry = Telemetry()
+
+
+def fold(state: HiveState, event: ev.Event) -> HiveState:
+    """The state after `event`."""
+    match event:
+        case ev.HiveOpened():
+            return replace(state, pid=event.pid, mode=event.mode)
+        case ev.HostStarted():
+            return replace(state, host_pid=event.pid)
+        case ev.HostLost():
+            return replace(state, host_pid=None)
+        case ev.AlertRaised() | ev.AlertCleared():
+            return replace(state, alerts=_alerts(state.alerts, event))
+        case ev.BotLaunched():
+            old = state.bots.get(event.bot_id) or BotView(bot_id=event.bot_id, spec=event.spec)
+            return _put(state, replace(old, spec=event.spec, wanted=True, restarts=0))
+        case ev.HiveClosed() | ev.OutputAdded() | ev.BotLogged():
+            return state
+        case _:
+            bot = state.bots.get(event.bot_id)
+            return state if bot is None else _put(state, fold_bot(bot, event))
+
+
+def fold_bot(bot: BotView, event: ev.Event) -> BotView:
+    """The bot after an event of its own."""
+    match event:
+        case ev.BotStarting():
+            automatic = event.reason.startswith("restart") and event.reason != "restarted"
+            return replace(
+                _at_rest(bot, BotState.STARTING, event.at, event.reason),
+                run=event.run,
+                restarts=bot.restarts + automatic,
+            )
+        case ev.BotSpawned():
+            return replace(bot, pid=event.pid, port=event.port)
+        case ev.BotAdopted():
+            adopted = replace(_at_rest(bot, BotState.STARTING, event.at, "adopted"), queued=bot.queued)
+            return replace(adopted, pid=event.pid, port=event.port, run=event.run)
+        case ev.BotReady():
+            return replace(bot, state=BotState.RUNNING, since=event.at, reason="", health=Health.OK)
+        case ev.BotStopping():
+            wanted = bot.wanted and event.then != "stop"
+            return replace(bot, state=BotState.STOPPING, since=event.at, reason=event.reason, wanted=wanted)
+        case ev.BotExited():
+            return replace(_at_rest(bot, bot.state, event.at, bot.reason), exit=event.exit)
+        case ev.BotBackingOff():
+            why = f"{event.reason} · restart {event.attempt}/{event.max_restarts}"
+            return replace(_at_rest(bot, BotState.BACKOFF, event.at, why), due_at=event.due_at)
+        case ev.BotStopped():
+            return replace(_at_rest(bot, BotState.STOPPED, event.at, "stopped"), wanted=False)
+        case ev.BotFinished():
+            return _at_rest(bot, BotState.EXITED, event.at, str(bot.exit or ""))
+        case ev.BotGaveUp():
+            return _at_rest(bot, BotState.FATAL, event.at, event.reason)
+        case ev.ProbeFailed():
+            return replace(bot, health=Health.UNHEALTHY)
+        case ev.ProbeRecovered():
+            return replace(bot, health=Health.OK)
+        case ev.BreakerChanged():
+            return replace(bot, breaker=event.to_phase, breaker_reason=event.reason, retry_at=event.retry_at)
+        case ev.MessageQueued():
+            return replace(bot, queued=(*bot.queued, (event.message_id, first_line(event.text))))
+        case ev.TurnStarted():
+            task = dict(bot.queued).get(event.message_id, "")
+            return replace(
+                bot,
+                activity=Activity.BUSY,
+                message_id=event.message_id,
+                task=task,
+                queued=_without(bot.queued, event.message_id),
+            )
+        case ev.TurnEnded() if event.message_id == bot.message_id:
+            return replace(bot, activity=Activity.IDLE, message_id=None, task="")
+        case ev.TurnEnded():
+            return replace(bot, queued=_without(bot.queued, event.message_id))
+        case _:
+            return bot
+
+
+def first_line(text: str) -> str:
+    """What a message is about, in one short line."""
+    return text.strip().partition("\n")[0][:120]
+
+
+def is_live(bot: BotView) -> bool:
+    return bot.state in LIVE
+
+
+def _at_rest(bot: BotView, state: BotState, at: float, reason: str) -> BotView:
+    """The bot without a process of its own (any more, or yet)."""
+    return replace(
+        bot,
+        state=state,
+        since=at,
+        reason=reason,
+        pid=None,
+        port=None,
+        due_at=None,
+        activity=Activity.IDLE,
+        message_id=None,
+        task="",
+        health=Health.UNKNOWN,
+    )
+
+
+def _put(state: HiveState, bot: BotView) -> HiveState:
+    return replace(state, bots=MappingProxyType({**state.bots, bot.bot_id: bot}))
+
+
+def _without(queued: tuple[tuple[str, str], ...], message_id: str) -> tuple[tuple[str, str], ...]:
+    return tuple(entry for entry in queued if entry[0] != message_id)
+
+
+def _alerts(alerts: tuple[Alert, ...], event: ev.AlertRaised | ev.AlertCleared) -> tuple[Alert, ...]:
+    if isinstance(event, ev.AlertRaised):
+        raised = Alert(
+            alert_id=event.alert_id,
+            bot_id=event.bot_id,
+            kind=event.kind,
+            level=event.level,
+            text=event.text,
+            action=event.action,
+            raised_at=event.at,
+        )
+        return (*alerts, raised)
+    marked = tuple(
+        replace(alert, cleared_at=event.at) if alert.alert_id == event.alert_id else alert for alert in alerts
+    )
+    cleared = [alert for alert in marked if alert.cleared_at is not None]
+    forgotten = {alert.alert_id for alert in cleared[:-50]}
+    return tuple(alert for alert in marked if alert.alert_id not in forgotten)

@@ -1,0 +1,98 @@
+"""Events and states in words: the same sentence in the log pane, in `deia-tui events` and in the demo."""
+
+from typing import Literal
+
+from deia_tui.core import events as ev
+from deia_tui.core.bots import Activity, BotState
+from deia_tui.core.breaker import Phase
+from deia_tui.core.state import BotView, first_line
+
+Level = Literal["info", "warning", "error"]
+
+
+def describe(event: ev.Event) -> tuple[Level, str, str]:
+    """(level, what, details) of an event; `what` is one lower-case word group, fit for a column."""
+    match event:
+        case ev.HiveOpened():
+            return "info", "hive_opened", f"pid {event.pid}, {event.mode}"
+        case ev.HiveClosed():
+            return "info", "hive_closed", event.reason
+        case ev.HostStarted():
+            return "info", "host_started", f"pid {event.pid}"
+        case ev.HostLost():
+            return "error", "host_lost", f"pid {event.pid}: {event.reason}"
+        case ev.BotLaunched():
+            return "info", "launched", event.spec.template or event.spec.agent.name
+        case ev.BotStarting():
+            return "info", "starting", f"run {event.run} · {event.reason}"
+        case ev.BotSpawned():
+            return "info", "spawned", f"pid {event.pid} port {event.port}"
+        case ev.BotReady():
+            return "info", "running", f"run {event.run}"
+        case ev.BotAdopted():
+            return "info", "adopted", f"pid {event.pid} port {event.port}, run {event.run}"
+        case ev.BotStopping():
+            return "info", "stopping", event.reason
+        case ev.BotExited():
+            expected = event.exit.reason in ("stopped", "restarted", "killed") or event.exit.clean
+            why = f" ({event.exit.reason})" if event.exit.reason else ""
+            return ("info" if expected else "error"), "exited", f"{event.exit}{why}"
+        case ev.BotBackingOff():
+            used = f"restart {event.attempt}/{event.max_restarts}"
+            return "warning", "backoff", f"{event.reason} · {used} in {event.delay_s:.1f} s"
+        case ev.BotStopped():
+            return "info", "stopped", ""
+        case ev.BotFinished():
+            return "info", "finished", "its restart policy wants no other run"
+        case ev.BotGaveUp():
+            return "error", "fatal", event.reason
+        case ev.ProbeFailed():
+            return "warning", "probe_failed", f"{event.streak} in a row: {event.error}"
+        case ev.ProbeRecovered():
+            return "info", "probe_ok", ""
+        case ev.BreakerChanged():
+            level: Level = "warning" if event.to_phase is Phase.OPEN else "info"
+            return level, "breaker", f"{event.from_phase} → {event.to_phase}: {event.reason}"
+        case ev.MessageQueued():
+            return "info", "message", f"from {event.sender}: {first_line(event.text)}"
+        case ev.MessageAccepted():
+            return "info", "accepted", event.message_id
+        case ev.TurnStarted():
+            return "info", "turn_started", event.message_id
+        case ev.OutputAdded():
+            return "info", "output", event.text.rstrip("\n")
+        case ev.TurnEnded():
+            tail = f" · {event.error}" if event.error else ""
+            level = "info" if event.status == "answered" else "warning"
+            return level, event.status, f"{event.duration_s:.2f} s{tail}"
+        case ev.BotLogged():
+            return event.level, "log", event.text
+        case ev.AlertRaised():
+            return ("info" if event.level == "info" else "warning"), "alert", event.text
+        case ev.AlertCleared():
+            return "info", "alert_cleared", event.reason
+
+
+def now_text(bot: BotView, now: float) -> str:
+    """What the bot is doing at `now` (unix seconds), in a few words."""
+    match bot.state:
+        case BotState.BACKOFF:
+            return f"{bot.reason} in {max(0.0, (bot.due_at or now) - now):.0f} s"
+        case BotState.FATAL | BotState.EXITED:
+            return bot.reason
+        case BotState.STOPPED:
+            return ""
+        case BotState.STARTING | BotState.STOPPING:
+            return f"{bot.reason} · {max(0.0, now - bot.since):.0f} s"
+        case _ if bot.breaker is Phase.OPEN:
+            return f"unavailable (recovering){countdown(bot.retry_at, now)}"
+        case _ if bot.activity is Activity.IDLE:
+            return f"{len(bot.queued)} queued" if bot.queued else ""
+        case _:
+            waiting = f" (+{len(bot.queued)})" if bot.queued else ""
+            return f"{bot.task}{waiting}"
+
+
+def countdown(until: float | None, now: float) -> str:
+    """' · 12 s' for the seconds left, '' where nobody knows or nothing is left."""
+    return f" · {until - now:.0f} s" if until is not None and until > now else ""

@@ -1,0 +1,134 @@
+"""Where everything of a hive lies on disk, and how to write there without anybody ever seeing half a file."""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from deia_tui.core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The `.deia/` folder of a hive; `root` is the (absolute) folder that holds it."""
+
+    root: Path
+
+    @property
+    def deia(self) -> Path:
+        return self.root / ".deia"
+
+    @property
+    def hive_toml(self) -> Path:
+        return self.deia / "hive.toml"
+
+    @property
+    def templates(self) -> Path:
+        return self.deia / "templates"
+
+    @property
+    def state_db(self) -> Path:
+        return self.deia / "state.db"
+
+    @property
+    def samples_db(self) -> Path:
+        return self.deia / "samples.db"
+
+    @property
+    def registry(self) -> Path:
+        return self.deia / "hive" / "registry.json"
+
+    @property
+    def status_board(self) -> Path:
+        return self.deia / "bot-status-board.json"
+
+    @property
+    def responses(self) -> Path:
+        return self.deia / "hive" / "responses"
+
+    @property
+    def logs(self) -> Path:
+        return self.deia / "bot-logs"
+
+    @property
+    def run(self) -> Path:
+        return self.deia / "run"
+
+    @property
+    def runs(self) -> Path:
+        """Records of runs: `ID.RUN.json` while it lives, `ID.RUN.exit.json` once it ended."""
+        return self.run / "bots"
+
+    @property
+    def spools(self) -> Path:
+        """Frames no supervisor has committed yet: `ID.RUN.jsonl`."""
+        return self.run / "spool"
+
+    def run_record(self, bot_id: str, run: int) -> Path:
+        return self.runs / f"{bot_id}.{run}.json"
+
+    def exit_record(self, bot_id: str, run: int) -> Path:
+        return self.runs / f"{bot_id}.{run}.exit.json"
+
+    def own_exit_record(self, bot_id: str, run: int) -> Path:
+        """Written by the bot itself: all there is when its host died before it."""
+        return self.runs / f"{bot_id}.{run}.end.json"
+
+    def spool(self, bot_id: str, run: int) -> Path:
+        return self.spools / f"{bot_id}.{run}.jsonl"
+
+    def workspace(self, bot_id: str) -> Path:
+        return self.run / "work" / bot_id
+
+    def output_log(self, bot_id: str) -> Path:
+        """What a bot and its agent wrote to stdout and stderr."""
+        return self.logs / f"{bot_id}-output.log"
+
+    def create(self) -> None:
+        """Make the folders (0700); raise ConfigError when that is not allowed here."""
+        try:
+            for path in (self.deia, self.templates, self.responses, self.logs, self.run, self.runs, self.spools):
+                path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for path in (self.deia, self.run):
+                info = path.lstat()
+                if stat.S_ISLNK(info.st_mode) or info.st_uid != os.geteuid():
+                    raise ConfigError(
+                        f"{path} is a link or belongs to another user: choose another folder with --hive."
+                    )
+                if stat.S_IMODE(info.st_mode) & 0o077:
+                    path.chmod(0o700)
+            if not os.access(self.deia, os.W_OK | os.X_OK):
+                raise PermissionError(13, os.strerror(13))
+        except OSError as error:
+            reason = error.strerror or error
+            raise ConfigError(
+                f"Cannot write to {self.deia} ({reason}): choose another folder with --hive DIR."
+            ) from error
+
+
+def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Replace `path` by `data` (0600): readers see the old file or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            if sync:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def socket_path(folder: Path, name: str) -> tuple[str, int]:
+    """An address for the unix socket `name` in `folder` that is short however deep the folder lies (limit: 107 bytes).
+
+    Returns (path through an open directory, its file descriptor); close the descriptor once bound or connected.
+    """
+    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    return f"/proc/self/fd/{fd}/{name}", fd

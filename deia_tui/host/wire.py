@@ -1,0 +1,70 @@
+"""What a supervisor and a host say to each other on `.deia/run/host.sock`: one JSON object a line.
+
+Supervisor to host:
+
+| op       | fields                                                            | meaning |
+|----------|-------------------------------------------------------------------|---------|
+| hello    | protocol, fingerprint                                             | first line of a connection |
+| spawn    | bot_id, run, nonce, token, spec, env, ports [first, last]         | start a run; `spec` is BotSpec as JSON |
+| signal   | bot_id, run, signal                                               | send a signal number to the bot itself |
+| kill     | bot_id, run                                                       | SIGKILL to its whole tree |
+| forget   | bot_id, run                                                       | the exit is committed: drop its record |
+| sample   | on                                                                | start or stop one `samples` a second |
+| retire   | –                                                                 | end as soon as no bot is left |
+
+Host to supervisor:
+
+| op           | fields                                                        | meaning |
+|--------------|---------------------------------------------------------------|---------|
+| welcome      | protocol, fingerprint, pid, runs [run record, …], exits [exited, …] | answer to hello |
+| refused      | error                                                         | the hello did not fit; the connection ends |
+| spawned      | bot_id, run, pid, start_ticks, port                           | it exists and its port listens |
+| spawn_failed | bot_id, run, error                                            | one sentence |
+| exited       | bot_id, run, at, code, signal, stderr_tail [line, …]          | repeated at each hello until forgotten |
+| samples      | at, bots {id: [cpu_percent, memory_mb, processes, threads]}   | sums over each bot's process tree |
+
+A *run record* is {bot_id, run, nonce, token, pid, start_ticks, boot_id, port, started_at, spec}; the host keeps it as
+`.deia/run/bots/ID.RUN.json` as long as the run lives.
+"""
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PROTOCOL = 1
+MAX_LINE = 4 * 1024 * 1024
+
+Line = dict[str, Any]
+
+
+class Lines:
+    """Cuts a byte stream into lines; `feed` returns the objects that became complete."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[Line]:
+        """Raises ValueError for a line that is no JSON object or longer than MAX_LINE."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > MAX_LINE:
+            raise ValueError("line too long")
+        found = [json.loads(line) for line in lines if line]
+        if not all(isinstance(line, dict) for line in found):
+            raise ValueError("not a JSON object")
+        return found
+
+
+def encode(op: str, **fields: Any) -> bytes:
+    return json.dumps({"op": op, **fields}, separators=(",", ":")).encode() + b"\n"
+
+
+@cache
+def fingerprint() -> str:
+    """Identifies the code a host forks its bots from."""
+    root = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for path in sorted([*root.glob("bot/**/*.py"), *root.glob("host/*.py"), *root.glob("core/*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
