@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -61,3 +62,22 @@ def start_ticks(pid: int) -> int | None:
 def boot_id() -> str:
     """Identifies this boot of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def ended(pid: int) -> bool:
+    """Has the process of that number ended? A zombie has."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[0] in (b"Z", b"X")
+    except OSError:
+        return True
+
+
+def wait_for_end(pid: int, *, timeout_s: float = 30.0) -> bool:
+    """Wait until the process of that number has ended; False when it has not after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while not ended(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

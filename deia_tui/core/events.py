@@ -49,11 +49,14 @@ class BotLaunched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotStarting:
+    """`automatic` tells a restart by policy from a start that a human asked for."""
+
     at: float
     bot_id: str
     run: int
     nonce: str
     reason: str
+    automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +216,10 @@ class OutputAdded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnEnded:
-    """A message has its final status. `duration_s` counts from TurnStarted; `source_seq` is 0 if the hive ended it."""
+    """A message has its final status. `duration_s` counts from TurnStarted; `source_seq` is 0 if the hive ended it.
+
+    `refused` marks a failure that says nothing about the agent's health: the breaker does not count it.
+    """
 
     at: float
     bot_id: str
@@ -222,6 +228,7 @@ class TurnEnded:
     status: Literal["answered", "failed", "interrupted"]
     error: str
     duration_s: float
+    refused: bool = False
     source_seq: int = 0
 
 

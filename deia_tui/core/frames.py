@@ -10,7 +10,7 @@ The supervisor answers on the same WebSocket with {"ack": SEQ} once it has commi
 | accepted      | message_id                                 | POST /message took it |
 | turn_started  | message_id                                 | the agent has it |
 | output        | message_id, text                           | a piece of the answer |
-| turn_ended    | message_id, status, error, duration_s      | status as in events.TurnEnded |
+| turn_ended    | message_id, status, error, duration_s, refused | as in events.TurnEnded |
 | log           | level, text                                | a line for the bot's log |
 """
 
@@ -60,6 +60,7 @@ def to_event(bot_id: str, run: int, frame: Frame) -> ev.Event | None:
                 status=status,
                 error=str(frame.get("error", "")),
                 duration_s=float(frame.get("duration_s", 0.0)),
+                refused=bool(frame.get("refused", False)),
             )
         case "log":
             level = frame["level"]
@@ -68,3 +69,13 @@ def to_event(bot_id: str, run: int, frame: Frame) -> ev.Event | None:
             return ev.BotLogged(**common, level=level, text=str(frame["text"]))
         case _:
             return None
+
+
+def decode_ack(text: str) -> int | None:
+    """The number a supervisor acknowledges, or None for anything else."""
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return None
+    seq = answer.get("ack") if isinstance(answer, dict) else None
+    return seq if isinstance(seq, int) else None

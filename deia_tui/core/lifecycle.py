@@ -161,6 +161,7 @@ Input = Launch | Stop | Kill | Restart | Spawned | SpawnFailed | Ready | Exited 
 class Spawn:
     run: int
     reason: str
+    automatic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +216,7 @@ def step(life: Life, input: Input, now: float) -> Step:
         case Stopping(killed=killed), Restart():
             return _stopping(life, now, "restart", "restarted", killed=killed)
         case (_, Launch()):
-            raise CommandRejected("It runs already.")
+            raise CommandRejected("it runs already, stop it first.")
         case (Starting() | Running(), Restart()):
             return _ask_to_stop(life, now, "restart", "restarted")
         case (Starting() | Running(), Stop()):
@@ -231,7 +232,7 @@ def step(life: Life, input: Input, now: float) -> Step:
         case Off(how=BotState.FATAL | BotState.EXITED), (Stop() | Kill()):
             return replace(life, state=Off(how=BotState.STOPPED)), (Rest(BotState.STOPPED),)
         case Off(), (Stop() | Kill()):
-            raise CommandRejected("It does not run.")
+            raise CommandRejected("it does not run.")
         # Reports of the current run
         case (
             _,
@@ -260,7 +261,7 @@ def step(life: Life, input: Input, now: float) -> Step:
         case Stopping(deadline=deadline, killed=False, then=then, reason=reason), Tick() if now >= deadline:
             return _kill(life, now, then, reason)
         case Backoff(due=due), Tick() if now >= due:
-            return _start(life, now, "restart")
+            return _start(life, now, "restart after backoff", automatic=True)
         case _:
             return life, ()
 
@@ -270,10 +271,10 @@ def adopt(life: Life, run: int, now: float) -> Life:
     return replace(life, run=run, state=Starting(since=now, deadline=now + life.policy.start_timeout_s, spawned=True))
 
 
-def _start(life: Life, now: float, reason: str) -> Step:
+def _start(life: Life, now: float, reason: str, *, automatic: bool = False) -> Step:
     run = life.run + 1
     state = Starting(since=now, deadline=now + life.policy.start_timeout_s)
-    return replace(life, run=run, state=state), (Spawn(run, reason),)
+    return replace(life, run=run, state=state), (Spawn(run, reason, automatic),)
 
 
 def _ask_to_stop(life: Life, now: float, then: Literal["stop", "restart"], reason: str) -> Step:
@@ -319,7 +320,7 @@ def _after_exit(life: Life, exit: ExitRecord, now: float, roll: float) -> Step:
     life = replace(life, history=history)
     match decision:
         case RestartIn(delay_s=0.0):
-            return _start(life, now, f"restart after {exit.reason or exit}")
+            return _start(life, now, f"restart after {exit.reason or exit}", automatic=True)
         case RestartIn(delay_s=delay_s):
             reason = exit.reason or str(exit)
             return replace(life, state=Backoff(due=now + delay_s)), (Wait(delay_s, reason),)

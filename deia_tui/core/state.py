@@ -77,6 +77,9 @@ class Series:
     memory_mb: tuple[float, ...] = ()
 
 
+NO_SERIES = Series()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telemetry:
     """`taken` counts samples since the supervisor started, so that a pane sees whether anything is new."""
@@ -121,11 +124,10 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
     """The bot after an event of its own."""
     match event:
         case ev.BotStarting():
-            automatic = event.reason.startswith("restart") and event.reason != "restarted"
             return replace(
                 _at_rest(bot, BotState.STARTING, event.at, event.reason),
                 run=event.run,
-                restarts=bot.restarts + automatic,
+                restarts=bot.restarts + event.automatic,
             )
         case ev.BotSpawned():
             return replace(bot, pid=event.pid, port=event.port)

@@ -1,0 +1,3 @@
+from deia_tui.main import main
+
+main()

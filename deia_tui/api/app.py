@@ -1,0 +1,148 @@
+"""The HTTP API of a hive: routes to commands, snapshots to JSON. Who may connect, the socket's mode decides (0600)."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from deia_tui.core import codec, report
+from deia_tui.core import commands as cmd
+from deia_tui.core.client import HiveClient, Recorded
+from deia_tui.core.errors import CommandRejected, DeiaError
+from deia_tui.core.state import NO_SERIES
+
+PAGE = 500
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Launch(Body):
+    what: str = Field(examples=["shell"])
+    count: int = 1
+    bot_id: str | None = None
+    wait: bool = True
+
+
+class Message(Body):
+    text: str = Field(examples=["uname -a"])
+    sender: str = "human"
+    message_id: str | None = Field(default=None, max_length=128)
+
+
+class Shutdown(Body):
+    leave_bots: bool = False
+
+
+def create_app(client: HiveClient, *, version: str) -> FastAPI:
+    app = FastAPI(title="deia-tui hive", version=version)
+
+    @app.exception_handler(CommandRejected)
+    async def rejected(_: Request, error: CommandRejected) -> JSONResponse:
+        headers = {} if error.retry_after_s is None else {"Retry-After": f"{error.retry_after_s:.0f}"}
+        return JSONResponse({"detail": str(error)}, status_code=error.status, headers=headers)
+
+    @app.exception_handler(DeiaError)
+    async def failed(_: Request, error: DeiaError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=500)
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/api/status")
+    async def status() -> dict[str, Any]:
+        return report.status(client.snapshot())
+
+    @app.get("/api/bots")
+    async def bots() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = report.status(client.snapshot())["bots"]
+        return found
+
+    @app.get("/api/bot/{bot_id}/status")
+    async def bot_status(bot_id: str) -> dict[str, Any]:
+        snapshot = client.snapshot()
+        bot = snapshot.state.bots.get(bot_id)
+        if bot is None:
+            raise CommandRejected(f"There is no bot '{bot_id}'.", status=404)
+        return report.bot_status(bot, snapshot.telemetry.bots.get(bot_id, NO_SERIES))
+
+    @app.post("/api/bot/launch")
+    async def launch(body: Launch) -> dict[str, list[str]]:
+        command = cmd.LaunchBots(what=body.what, count=body.count, bot_id=body.bot_id, wait=body.wait)
+        return {"bots": await client.submit(command)}
+
+    @app.post("/api/bot/send/{bot_id}")
+    async def send(bot_id: str, body: Message) -> dict[str, str]:
+        command = cmd.SendMessage(bot_id=bot_id, text=body.text, sender=body.sender, message_id=body.message_id)
+        [message_id] = await client.submit(command)
+        return {"message_id": message_id}
+
+    @app.post("/api/bot/{verb}/{bot_id}")
+    async def control(verb: str, bot_id: str) -> dict[str, list[str]]:
+        if verb not in VERBS:
+            raise CommandRejected(f"Nothing can be done by '{verb}': use {', '.join(VERBS)}.", status=404)
+        return {"bots": await client.submit(VERBS[verb](bot_id=bot_id))}
+
+    @app.post("/api/bots/stop")
+    async def stop_all() -> dict[str, list[str]]:
+        return {"bots": await client.submit(cmd.StopAll())}
+
+    @app.post("/api/shutdown", status_code=202)
+    async def shutdown(body: Shutdown) -> dict[str, int]:
+        await client.submit(cmd.CloseHive(leave_bots=body.leave_bots))
+        return {"pid": client.snapshot().state.pid}
+
+    @app.get("/api/events")
+    async def events(
+        bot_id: str | None = None, after: int | None = None, last: int = 50, follow: bool = False
+    ) -> StreamingResponse:
+        """One JSON object a line: the `last` events, or all with seq > `after`; with `follow`, without end."""
+        return StreamingResponse(_lines(client, bot_id, after, last, follow=follow), media_type="application/x-ndjson")
+
+    return app
+
+
+VERBS: dict[str, Callable[..., cmd.Command]] = {
+    "stop": cmd.StopBot,
+    "kill": cmd.KillBot,
+    "restart": cmd.RestartBot,
+    "interrupt": cmd.InterruptBot,
+}
+
+
+async def _lines(
+    client: HiveClient, bot_id: str | None, after: int | None, last: int, *, follow: bool
+) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    news = asyncio.Event()
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(news.set)
+
+    unsubscribe = client.subscribe(wake)
+    try:
+        if after is None:
+            page = await client.events(bot_id=bot_id, limit=last, newest=True)
+            after = page[-1].seq if page else 0
+            yield _encode(page)
+        while True:
+            news.clear()
+            while page := await client.events(bot_id=bot_id, after=after, limit=PAGE):
+                after = page[-1].seq
+                yield _encode(page)
+            if not follow:
+                return
+            await news.wait()
+    finally:
+        unsubscribe()
+
+
+def _encode(page: Sequence[Recorded]) -> bytes:
+    lines = [json.dumps({"seq": entry.seq, **codec.to_json(entry.event)}, ensure_ascii=False) for entry in page]
+    return "".join(line + "\n" for line in lines).encode("utf-8", "replace")

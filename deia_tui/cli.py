@@ -1,0 +1,269 @@
+"""The commands that talk to a running hive: each is one or two requests over its unix socket and some printing."""
+
+import json
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import wraps
+from typing import Any, NoReturn, ParamSpec
+
+import click
+
+from deia_tui.core import codec
+from deia_tui.core.errors import CommandRejected, ConfigError, DeiaError
+from deia_tui.core.events import OutputAdded
+from deia_tui.core.text import clean, clean_lines
+from deia_tui.core.wording import describe
+from deia_tui.folder import Folder
+from deia_tui.identity import wait_for_end
+
+DONE, FAILED, USAGE, NO_SUPERVISOR = 0, 1, 2, 3
+
+P = ParamSpec("P")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """One line on stderr and the exit code of spec: 1 it failed, 2 wrong usage, 3 no supervisor."""
+    try:
+        yield
+    except DeiaError as error:
+        fail(str(error), _exit_code(error))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(DONE)
+
+
+def fail(sentence: str, code: int = FAILED) -> NoReturn:
+    click.echo(f"deia-tui: {clean(sentence)}", err=True)
+    sys.exit(code)
+
+
+def _exit_code(error: DeiaError) -> int:
+    from deia_tui.remote import NoSupervisor
+
+    if isinstance(error, NoSupervisor):
+        return NO_SUPERVISOR
+    wrong_usage = isinstance(error, ConfigError) or (isinstance(error, CommandRejected) and error.status in (400, 404))
+    return USAGE if wrong_usage else FAILED
+
+
+def command(function: Callable[P, None]) -> Callable[P, None]:
+    """A command whose errors are sentences."""
+
+    @wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        with errors_as_sentences():
+            function(*args, **kwargs)
+
+    return guarded
+
+
+def _remote() -> Any:
+    from deia_tui.remote import RemoteHive
+
+    folder = click.get_current_context().find_object(Folder)
+    assert folder is not None
+    return RemoteHive(folder)
+
+
+@click.command()
+@json_option
+@command
+def status(as_json: bool) -> None:
+    """Show the bots of the hive."""
+    found = _remote().get("/api/status")
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    supervisor = found["supervisor"]
+    click.echo(f"{clean(found['hive']['folder'])} · supervisor {supervisor['pid']} ({supervisor['mode']})")
+    click.echo(table(found["bots"]) if found["bots"] else "No bots yet: deia-tui launch shell")
+
+
+def table(bots: list[dict[str, Any]]) -> str:
+    """The bots of a status report as an aligned table."""
+    head = ("ID", "STATE", "NOW", "PID", "PORT", "RUN", "RESTARTS", "CPU %", "MB", "BREAKER", "HEALTH", "AGENT", "EXIT")
+    rows = [head, *(_row(bot) for bot in bots)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _row(bot: dict[str, Any]) -> tuple[str, ...]:
+    def text(value: Any) -> str:
+        return "–" if value is None else clean(str(value))
+
+    exit = bot["exit"] or {}
+    ended = exit.get("signal") or (f"exit {exit['code']}" if exit.get("code") is not None else None)
+    return (
+        bot["id"],
+        bot["state"],
+        bot["activity"] if bot["state"] == "running" else "–",
+        text(bot["pid"]),
+        text(bot["port"]),
+        text(bot["run"]),
+        text(bot["restarts"]),
+        text(bot["cpu_percent"]),
+        text(bot["memory_mb"]),
+        bot["breaker"],
+        bot["health"],
+        text(bot["template"] or bot["agent"]),
+        text(ended or ("unknown" if bot["exit"] else None)),
+    )
+
+
+@click.command()
+@click.argument("what")
+@click.option("--count", "-n", default=1, show_default=True, help="How many.")
+@click.option("--id", "bot_id", help="The id of the bot (with a count of 1).")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until all of them answer.")
+@command
+def launch(what: str, count: int, bot_id: str | None, wait: bool) -> None:
+    """Launch bots of a template or agent WHAT and print their ids."""
+    body = {"what": what, "count": count, "bot_id": bot_id, "wait": wait}
+    click.echo("\n".join(_remote().post("/api/bot/launch", body)["bots"]))
+
+
+@click.command()
+@click.argument("bot_id")
+@click.argument("text", nargs=-1)
+@command
+def send(bot_id: str, text: tuple[str, ...]) -> None:
+    """Send a message to a bot and stream its answer; without TEXT, or with '-', it is read from standard input."""
+    message = " ".join(text) if text and text != ("-",) else sys.stdin.read()
+    remote = _remote()
+    after = remote.get("/api/status")["hive"]["seq"]
+    message_id = uuid.uuid4().hex
+    remote.post(f"/api/bot/send/{bot_id}", {"text": message, "message_id": message_id})
+    ended = _stream_answer(remote, bot_id, message_id, after)
+    if ended["status"] != "answered":
+        fail(f"{bot_id}: {ended['status']}: {ended['error']}")
+
+
+def _stream_answer(remote: Any, bot_id: str, message_id: str, after: int) -> dict[str, Any]:
+    """Print the answer as it comes; ctrl-C interrupts the bot, a second one leaves at once."""
+    interrupted = False
+    while True:
+        try:
+            for event in remote.stream("/api/events", bot_id=bot_id, after=after, follow=True):
+                after = event["seq"]
+                if event.get("message_id") != message_id:
+                    continue
+                if event["type"] == "output_added":
+                    text = clean_lines(event["text"]) if sys.stdout.isatty() else event["text"]
+                    click.echo(text, nl=False)
+                elif event["type"] == "turn_ended":
+                    return dict(event)
+            raise DeiaError("The supervisor ended before the answer did: it goes on, 'deia-tui' shows it.")
+        except KeyboardInterrupt:
+            if interrupted:
+                raise
+            interrupted = True
+            remote.post(f"/api/bot/interrupt/{bot_id}")
+
+
+def _bots_or_all(bot_ids: tuple[str, ...], everything: bool, verb: str) -> None:
+    if everything == bool(bot_ids):
+        raise click.UsageError(f"Say which bots to {verb}: ids, or --all.")
+    remote = _remote()
+    if everything:
+        click.echo("\n".join(remote.post("/api/bots/stop")["bots"]) or "No bot runs.")
+        return
+    for bot_id in bot_ids:
+        remote.post(f"/api/bot/{verb}/{bot_id}")
+
+
+@click.command()
+@click.argument("bot_ids", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every bot of the hive.")
+@command
+def stop(bot_ids: tuple[str, ...], everything: bool) -> None:
+    """Stop bots gracefully: work gets 8 s to end, after 10 s it is killed."""
+    _bots_or_all(bot_ids, everything, "stop")
+
+
+@click.command()
+@click.argument("bot_ids", nargs=-1, required=True)
+@command
+def kill(bot_ids: tuple[str, ...]) -> None:
+    """Kill bots and everything they started, now."""
+    _bots_or_all(bot_ids, False, "kill")
+
+
+@click.command()
+@click.argument("bot_ids", nargs=-1, required=True)
+@command
+def restart(bot_ids: tuple[str, ...]) -> None:
+    """Start bots anew, with fresh restart counts; stops them first where they run."""
+    _bots_or_all(bot_ids, False, "restart")
+
+
+@click.command()
+@click.argument("bot_ids", nargs=-1, required=True)
+@command
+def interrupt(bot_ids: tuple[str, ...]) -> None:
+    """End the answers in progress; the bots stay."""
+    _bots_or_all(bot_ids, False, "interrupt")
+
+
+@click.command()
+@click.option("--leave-bots", is_flag=True, help="Let the bots run on without a supervisor.")
+@command
+def shutdown(leave_bots: bool) -> None:
+    """End the supervisor of the hive and, unless told otherwise, its bots."""
+    remote = _remote()
+    pid = remote.post("/api/shutdown", {"leave_bots": leave_bots})["pid"]
+    if not wait_for_end(pid):
+        fail(f"The supervisor (pid {pid}) has not ended after 30 s: see 'deia-tui status'.")
+
+
+@click.command()
+@click.argument("bot_id")
+@click.option("--lines", "-n", default=50, show_default=True, help="How many of the newest lines.")
+@click.option("--follow", "-f", is_flag=True, help="Go on as more is logged.")
+@json_option
+@command
+def logs(bot_id: str, lines: int, follow: bool, as_json: bool) -> None:
+    """Show what a bot did and wrote: activity, errors and output by time."""
+    remote = _remote()
+    remote.get(f"/api/bot/{bot_id}/status")
+    _print_events(remote.stream("/api/events", bot_id=bot_id, last=lines, follow=follow), as_json)
+
+
+@click.command()
+@click.option("--last", "-n", default=50, show_default=True, help="How many of the newest events.")
+@click.option("--follow", "-f", is_flag=True, help="Go on as more happens.")
+@json_option
+@command
+def events(last: int, follow: bool, as_json: bool) -> None:
+    """Show what happened in the hive."""
+    _print_events(_remote().stream("/api/events", last=last, follow=follow), as_json)
+
+
+def _print_events(stream: Iterator[dict[str, Any]], as_json: bool) -> None:
+    try:
+        for row in stream:
+            click.echo(json.dumps(row, ensure_ascii=False) if as_json else event_line(row))
+    except KeyboardInterrupt:
+        sys.exit(DONE)
+
+
+def event_line(row: dict[str, Any]) -> str:
+    """An event of the API on one line; output keeps its lines."""
+    event = codec.from_json({name: value for name, value in row.items() if name != "seq"})
+    level, what, details = describe(event)
+    when = datetime.fromtimestamp(event.at).strftime("%H:%M:%S")
+    bot_id = getattr(event, "bot_id", None) or "hive"
+    if isinstance(event, OutputAdded):
+        lines = clean_lines(details).split("\n")
+        return "\n".join(f"{when} {bot_id} │ {line}" for line in lines)
+    mark = "" if level == "info" else f"{level} "
+    return f"{when} {bot_id} {mark}{what}  {clean(details)}".rstrip()
+
+
+COMMANDS = [status, launch, send, stop, kill, restart, interrupt, shutdown, logs, events]

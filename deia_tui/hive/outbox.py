@@ -1,0 +1,62 @@
+"""Messages of one bot that its process has not accepted yet: kept in order, handed over whenever a run is there."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from deia_tui.core.errors import BotUnreachable, CommandRejected
+from deia_tui.core.events import MessageQueued
+from deia_tui.hive.link import Link
+
+RETRY_S = 0.2
+PASSING = frozenset({429, 503})
+"""Refusals that time mends: the bot is busy, starting or draining."""
+
+
+class Outbox:
+    def __init__(self, waiting: Iterable[MessageQueued] = ()) -> None:
+        self._waiting = {message.message_id: message for message in waiting}
+        self._filled = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, message: MessageQueued) -> None:
+        self._waiting[message.message_id] = message
+        self._filled.set()
+
+    def remove(self, message_id: str) -> None:
+        """The bot has it, or nobody wants it any more."""
+        self._waiting.pop(message_id, None)
+
+    def take_all(self) -> list[MessageQueued]:
+        """Everything that waits, which waits no longer."""
+        taken = list(self._waiting.values())
+        self._waiting.clear()
+        return taken
+
+    async def deliver(self, link: Link, give_up: Callable[[str, str], None]) -> None:
+        """Hand over what waits, in order, until cancelled; `give_up(message_id, reason)` for what the bot refuses.
+
+        Handing over twice is harmless: a bot knows the ids it has accepted.
+        """
+        handed: set[str] = set()
+        while True:
+            self._filled.clear()
+            for message in [message for message in self._waiting.values() if message.message_id not in handed]:
+                await self._hand_over(link, message, give_up)
+                handed.add(message.message_id)
+            await self._filled.wait()
+
+    async def _hand_over(self, link: Link, message: MessageQueued, give_up: Callable[[str, str], None]) -> None:
+        body = {"text": message.text, "message_id": message.message_id, "sender": message.sender}
+        while message.message_id in self._waiting:
+            try:
+                await link.post("/message", body)
+                return
+            except BotUnreachable:
+                await asyncio.sleep(RETRY_S)
+            except CommandRejected as refusal:
+                if refusal.status not in PASSING:
+                    give_up(message.message_id, str(refusal))
+                    return
+                await asyncio.sleep(RETRY_S)

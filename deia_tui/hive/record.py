@@ -1,0 +1,80 @@
+"""The one way anything becomes known: commit to the store, fold into the state, then publish."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from deia_tui.core import events as ev
+from deia_tui.core.alerts import Clear, Raise, concerns, settle
+from deia_tui.core.client import Recorded
+from deia_tui.core.state import HiveState, Snapshot, Telemetry, fold
+from deia_tui.store.store import Store
+
+
+class Projection(Protocol):
+    """Something that writes down what happened, after it was committed; must not block."""
+
+    def note(self, recorded: Sequence[Recorded], state: HiveState) -> None: ...
+
+
+class Record:
+    def __init__(
+        self, store: Store, snapshot: Snapshot, *, next_alert_id: int, publish: Callable[[Snapshot], None]
+    ) -> None:
+        self._store = store
+        self._snapshot = snapshot
+        self._next_alert_id = next_alert_id
+        self._publish_to = publish
+        self._projections: list[Projection] = []
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self._snapshot
+
+    @property
+    def state(self) -> HiveState:
+        return self._snapshot.state
+
+    def project(self, projection: Projection) -> None:
+        self._projections.append(projection)
+
+    async def add(self, *events: ev.Event) -> list[ev.Event]:
+        """Make events, and the alerts that follow from them, durable and known. Raises StoreError.
+
+        Returns those that are new: what a bot said twice counts once.
+        """
+        wanted = [wish for event in events for wish in concerns(event)]
+        return await self._commit([*events, *self._settled(wanted)])
+
+    async def alert(self, wanted: Iterable[Raise | Clear]) -> None:
+        """Raise and clear alerts that no event stands for."""
+        if settled := self._settled(list(wanted)):
+            await self._commit(settled)
+
+    def measure(self, telemetry: Telemetry) -> None:
+        """Show new samples; they are not events."""
+        self._publish(Snapshot(seq=self._snapshot.seq, state=self.state, telemetry=telemetry))
+
+    def _settled(self, wanted: Sequence[Raise | Clear]) -> Sequence[ev.Event]:
+        if not wanted:
+            return []
+        settled = settle(wanted, self.state, next_id=self._next_alert_id, at=time.time())
+        self._next_alert_id += sum(isinstance(event, ev.AlertRaised) for event in settled)
+        return settled
+
+    async def _commit(self, events: Sequence[ev.Event]) -> list[ev.Event]:
+        recorded = await self._store.commit(events)
+        if not recorded:
+            return []
+        state = self.state
+        for entry in recorded:
+            state = fold(state, entry.event)
+        seq = max(self._snapshot.seq, recorded[-1].seq)
+        self._publish(Snapshot(seq=seq, state=state, telemetry=self._snapshot.telemetry))
+        for projection in self._projections:
+            projection.note(recorded, state)
+        return [entry.event for entry in recorded]
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._publish_to(snapshot)

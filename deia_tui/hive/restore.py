@@ -1,0 +1,51 @@
+"""The life of a bot as the store remembers it, on this process's clocks."""
+
+import time
+
+from deia_tui.core import breaker as brk
+from deia_tui.core import lifecycle as lc
+from deia_tui.core.bots import OFF, BotState
+from deia_tui.core.restart import RestartHistory
+from deia_tui.core.state import BotView
+
+
+def life_of(view: BotView, policy: lc.LifePolicy, exits: tuple[float, ...]) -> lc.Life:
+    """`exits` are wall times of exits since the last launch. A live state is taken at its word: see who is adopted."""
+    recent = tuple(_monotonic(at) for at in exits if time.time() - at < policy.limits.window_s)
+    history = RestartHistory(exits=recent, step=len(recent))
+    return lc.Life(policy=policy, state=_state(view, policy), run=view.run, history=history)
+
+
+def breaker_of(view: BotView, policy: brk.BreakerPolicy) -> brk.Breaker:
+    """An open breaker stays open for what is left of its cooldown; a trial under way is given back."""
+    if view.breaker is brk.Phase.CLOSED:
+        return brk.Breaker(policy=policy)
+    locked = view.breaker is brk.Phase.OPEN and view.retry_at is None
+    until = _monotonic(view.retry_at) if view.retry_at is not None else time.monotonic()
+    return brk.Breaker(
+        policy=policy, phase=brk.Phase.OPEN, epoch=1, until=until, locked=locked, reason=view.breaker_reason
+    )
+
+
+def _state(view: BotView, policy: lc.LifePolicy) -> lc.State:
+    since = _monotonic(view.since)
+    match view.state:
+        case BotState.STARTING:
+            return lc.Starting(since=since, deadline=time.monotonic() + policy.start_timeout_s, spawned=True)
+        case BotState.RUNNING:
+            return lc.Running(since=since)
+        case BotState.STOPPING:
+            deadline = time.monotonic() + policy.grace_period_s
+            return lc.Stopping(
+                since=since, deadline=deadline, then="policy" if view.wanted else "stop", reason=view.reason
+            )
+        case BotState.BACKOFF:
+            return lc.Backoff(due=_monotonic(view.due_at or view.since))
+        case BotState.STOPPED | BotState.EXITED | BotState.FATAL:
+            assert view.state in OFF
+            return lc.Off(how=view.state)
+
+
+def _monotonic(at: float) -> float:
+    """The monotonic time of a wall time; nothing lies in the future by more than a clock that was set back."""
+    return time.monotonic() + at - time.time()

@@ -1,0 +1,90 @@
+"""A hive in a thread and event loop of its own, so that no stalled terminal ever stops supervision."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from deia_tui.core.client import ChatTurn, Launchable, Recorded
+from deia_tui.core.commands import Command, Outcome
+from deia_tui.core.errors import CommandRejected
+from deia_tui.core.state import Snapshot
+from deia_tui.hive.hive import Hive
+
+Result = TypeVar("Result")
+
+
+class HiveThread:
+    """A HiveClient for another thread. `supervise` opens the hive and returns when it closed.
+
+    `ended` is called from the thread at its end; `error` is then what ended it, if it was not asked to.
+    """
+
+    def __init__(self, hive: Hive, supervise: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._hive = hive
+        self._supervise = supervise
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="supervisor")
+        self.error: BaseException | None = None
+        self.ended: Callable[[], None] = _nobody_cares
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self, *, leave_bots: bool) -> None:
+        """End supervision and wait for it."""
+        if self._thread.ident is None:
+            return
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._hive.close, leave_bots)
+        self._thread.join()
+
+    def snapshot(self) -> Snapshot:
+        return self._hive.snapshot()
+
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        return self._hive.subscribe(wake)
+
+    async def submit(self, command: Command) -> Outcome:
+        return await self._call(self._hive.submit(command))
+
+    async def chat(self, bot_id: str, *, before: int | None = None, limit: int = 30) -> Sequence[ChatTurn]:
+        return await self._call(self._hive.chat(bot_id, before=before, limit=limit))
+
+    async def events(
+        self, *, bot_id: str | None = None, after: int = 0, limit: int = 500, newest: bool = False
+    ) -> Sequence[Recorded]:
+        return await self._call(self._hive.events(bot_id=bot_id, after=after, limit=limit, newest=newest))
+
+    async def launchables(self) -> Sequence[Launchable]:
+        return await self._call(self._hive.launchables())
+
+    async def _call(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run in the hive's loop; leaving early does not cancel it."""
+        try:
+            if self._loop is None:
+                raise CommandRejected("The supervisor is still starting: try again in a moment.", status=503)
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:
+            work.close()
+            raise CommandRejected("The supervisor has ended.", status=503) from None
+        except CommandRejected:
+            work.close()
+            raise
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner() as runner:
+                self._loop = runner.get_loop()
+                runner.run(self._supervise())
+        except BaseException as error:  # noqa: BLE001 - the other thread shows it
+            self.error = error
+        finally:
+            self.ended()
+
+
+def _nobody_cares() -> None:
+    """Until somebody sets `ended`."""

@@ -1,0 +1,72 @@
+"""A uvicorn server that costs nothing while nobody calls: it waits for an event instead of ticking, ends at once,
+and leaves signals to its owner, so that it also serves from the event loop of a second thread."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+_FLUSH_S = 1.0
+"""How long an ending server waits for its connections to take what was written to them."""
+
+
+def quiet_config(app: Any, **more: Any) -> uvicorn.Config:
+    """The configuration a QuietServer needs: nothing in it ticks, logs or looks at other hosts' headers."""
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=120,
+        **more,
+    )
+
+
+class QuietServer(uvicorn.Server):
+    """`serve(sockets=[…])` runs until `end()`; both belong to one event loop, in whichever thread."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Stop serving: open requests are answered, streams are closed, within about a second."""
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        await self._ending.wait()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=_FLUSH_S)
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await self._flush()
+
+    async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _FLUSH_S
+        while self.server_state.connections and loop.time() < deadline:
+            await asyncio.sleep(0.001)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()

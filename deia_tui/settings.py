@@ -1,0 +1,306 @@
+"""hive.toml and the templates as frozen models: every default of the product stands here and nowhere else.
+
+A file that does not fit raises ConfigError with file, line, field, reason and a suggestion.
+"""
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from deia_tui.core.bots import AgentSpec, BotSpec, RestartPolicy
+from deia_tui.core.breaker import BreakerPolicy
+from deia_tui.core.errors import CommandRejected, ConfigError
+from deia_tui.core.ids import is_bot_id
+from deia_tui.core.lifecycle import LifePolicy
+from deia_tui.core.restart import RestartLimits
+from deia_tui.core.runaway import RunawayPolicy
+from deia_tui.folder import Folder
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Port = Annotated[int, Field(ge=1024, le=65_535)]
+Niceness = Annotated[int, Field(ge=-20, le=19)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HiveSection(Section):
+    name: str = ""
+    on_term: Literal["leave", "stop"] = "leave"
+
+
+class AgentSection(Section):
+    kind: Literal["shell", "command", "claude", "acp"]
+    argv: tuple[str, ...] = ()
+    prompt: Literal["stdin", "argument", "file"] = "stdin"
+    env: dict[str, str] = {}
+    timeout_s: Seconds = 600.0
+
+    @field_validator("argv")
+    @classmethod
+    def _named(cls, argv: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if argv and not argv[0].strip():
+            raise ValueError("the first word must name a program")
+        return argv
+
+
+class BotSection(Section):
+    template: str | None = None
+    agent: str | None = None
+    workdir: str = ""
+    autostart: bool = False
+    restart: RestartPolicy | None = None
+    memory_mb: Annotated[float, Field(gt=0)] | None = None
+    nice: Niceness | None = None
+
+
+class RestartSection(Section):
+    policy: RestartPolicy = RestartPolicy.PERMANENT
+    max_restarts: Count = 5
+    window_s: Seconds = 600.0
+    backoff_base_s: Seconds = 1.0
+    backoff_max_s: Seconds = 60.0
+    stable_s: Seconds = 60.0
+
+
+class BreakerSection(Section):
+    consecutive_failures: Count = 5
+    failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    min_calls: Count = 10
+    window_calls: Count = 20
+    window_s: Seconds = 120.0
+    cooldown_s: Seconds = 30.0
+    trial_s: Seconds = 60.0
+    slow_call_s: Seconds = 600.0
+
+
+class LivenessSection(Section):
+    period_s: Seconds = 30.0
+    timeout_s: Seconds = 5.0
+    failure_threshold: Count = 3
+
+
+class ProcessSection(Section):
+    start_timeout_s: Seconds = 60.0
+    grace_period_s: Seconds = 10.0
+    first_port: Port = 8001
+    last_port: Port = 8999
+
+
+class RunawaySection(Section):
+    cpu_percent: Annotated[float, Field(gt=0)] = 80.0
+    memory_mb: Annotated[float, Field(gt=0)] = 500.0
+    samples: Count = 10
+    share: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+
+class ConsoleSection(Section):
+    theme: str = "tokyo-night"
+    ascii: bool = False
+    read_only: bool = False
+
+
+class Template(Section):
+    """A kind of bot: which agent, and what it may use. `heartbeat_min` is the agent's own wake-up cadence."""
+
+    agent: str
+    model: str = ""
+    instance: str = ""
+    heartbeat_min: float | None = None
+    memory_mb: Annotated[float, Field(gt=0)] | None = None
+    storage_gb: float | None = None
+    cooldown_s: Annotated[float, Field(ge=0)] = 0.0
+    nice: Niceness = 0
+    restart: RestartPolicy | None = None
+    capabilities: tuple[str, ...] = ()
+    summary: str = ""
+
+
+class Settings(Section):
+    hive: HiveSection = HiveSection()
+    agents: dict[str, AgentSection] = {}
+    bots: dict[str, BotSection] = {}
+    restart: RestartSection = RestartSection()
+    breaker: BreakerSection = BreakerSection()
+    liveness: LivenessSection = LivenessSection()
+    process: ProcessSection = ProcessSection()
+    runaway: RunawaySection = RunawaySection()
+    console: ConsoleSection = ConsoleSection()
+
+    @field_validator("bots")
+    @classmethod
+    def _bot_ids(cls, bots: dict[str, BotSection]) -> dict[str, BotSection]:
+        for bot_id in bots:
+            if not is_bot_id(bot_id):
+                raise ValueError(f"'{bot_id}' cannot name a bot: use 1 to 32 letters, digits, '-' or '_'")
+        return bots
+
+    def agent(self, name: str) -> AgentSection | None:
+        """The agent of that name; `shell` is built in."""
+        return self.agents.get(name) or (AgentSection(kind="shell") if name == "shell" else None)
+
+    def life_policy(self, spec: BotSpec) -> LifePolicy:
+        limits = self.restart.model_dump(exclude={"policy"})
+        return LifePolicy(
+            restart=spec.restart,
+            limits=RestartLimits(**limits),
+            start_timeout_s=self.process.start_timeout_s,
+            grace_period_s=self.process.grace_period_s,
+        )
+
+    def breaker_policy(self) -> BreakerPolicy:
+        return BreakerPolicy(**self.breaker.model_dump())
+
+    def runaway_policy(self, spec: BotSpec) -> RunawayPolicy:
+        policy = RunawayPolicy(**self.runaway.model_dump())
+        return policy.with_memory(spec.memory_mb)
+
+
+class Catalogue(Section):
+    """Everything one can launch: the settings and the templates of a hive, read at one moment."""
+
+    settings: Settings = Settings()
+    templates: dict[str, Template] = {}
+    source: str = "hive.toml"
+
+    def names(self) -> list[str]:
+        """Templates first, then agents that no template has the name of."""
+        agents = ["shell", *self.settings.agents]
+        return [*self.templates, *(name for name in dict.fromkeys(agents) if name not in self.templates)]
+
+    def spec(self, bot_id: str, what: str) -> BotSpec:
+        """How to run `bot_id` as the template or agent `what`; raises CommandRejected when nobody could."""
+        return self._spec(bot_id, what, BotSection())
+
+    def declared(self, bot_id: str) -> BotSpec:
+        """How to run a bot of hive.toml."""
+        section = self.settings.bots[bot_id]
+        what = section.template or section.agent
+        if what is None:
+            raise CommandRejected(f"[bots.{bot_id}] in {self.source} names neither a template nor an agent.")
+        return self._spec(bot_id, what, section)
+
+    def _spec(self, bot_id: str, what: str, section: BotSection) -> BotSpec:
+        template = self.templates.get(what)
+        agent_name = section.agent or (template.agent if template else what)
+        memory_mb = section.memory_mb or (template.memory_mb if template else None)
+        nice = section.nice if section.nice is not None else (template.nice if template else 0)
+        restart = section.restart or (template.restart if template else None)
+        return BotSpec(
+            bot_id=bot_id,
+            agent=self._agent_spec(what, agent_name),
+            template=what if template else None,
+            workdir=str(Path(section.workdir).expanduser()) if section.workdir else "",
+            memory_mb=memory_mb or self.settings.runaway.memory_mb,
+            nice=nice,
+            restart=restart or self.settings.restart.policy,
+        )
+
+    def _agent_spec(self, what: str, name: str) -> AgentSpec:
+        agent = self.settings.agent(name)
+        if agent is None and name == what:
+            raise CommandRejected(f"There is no template or agent '{what}'{self._did_you_mean(what)}.", status=404)
+        if agent is None:
+            raise CommandRejected(
+                f"Template '{what}' wants agent '{name}', which {self.source} does not declare: add [agents.{name}].",
+                status=404,
+            )
+        if agent.kind not in ("shell", "command"):
+            raise CommandRejected(
+                f"Agent '{name}' is of kind '{agent.kind}', which this version cannot drive: "
+                "declare it with kind = \"command\", or launch 'shell'.",
+                status=422,
+            )
+        if agent.kind == "command" and not agent.argv:
+            raise CommandRejected(f"[agents.{name}] in {self.source} has no argv: name its program.", status=422)
+        return AgentSpec(
+            name=name,
+            kind=agent.kind,
+            argv=agent.argv,
+            prompt=agent.prompt,
+            env=agent.env,
+            timeout_s=agent.timeout_s,
+        )
+
+    def _did_you_mean(self, what: str) -> str:
+        close = difflib.get_close_matches(what, self.names(), n=1)
+        return f": did you mean '{close[0]}'?" if close else f"; known are {', '.join(self.names())}"
+
+
+def load(folder: Folder) -> Catalogue:
+    """Read hive.toml and the templates of a hive; a file that is not there means the defaults."""
+    settings = _read(folder.hive_toml, Settings) if folder.hive_toml.exists() else Settings()
+    if not settings.hive.name:
+        hive = settings.hive.model_copy(update={"name": folder.root.name})
+        settings = settings.model_copy(update={"hive": hive})
+    templates = {path.stem: _read(path, Template) for path in sorted(folder.templates.glob("*.toml"))}
+    return Catalogue(settings=settings, templates=templates, source=str(folder.hive_toml))
+
+
+Model = TypeVar("Model", bound=Section)
+
+
+def _read(path: Path, model: type[Model]) -> Model:
+    try:
+        text = path.read_text("utf-8-sig")
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from error
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(_explain(path, text, model, error)) from error
+
+
+def _explain(path: Path, text: str, model: type[Section], error: ValidationError) -> str:
+    """The first thing wrong, as `FILE, line N: field: reason`."""
+    first = error.errors(include_url=False)[0]
+    where = tuple(str(part) for part in first["loc"])
+    field = ".".join(where) or "file"
+    line = _line_of(text, where)
+    place = f"{path}, line {line}" if line else str(path)
+    if first["type"] == "extra_forbidden":
+        known = difflib.get_close_matches(where[-1], _fields_at(model, where[:-1]), n=1, cutoff=0.5)
+        hint = f"; did you mean '{known[0]}'?" if known else "; remove it"
+        return f"{place}: {field}: there is no such setting{hint}"
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {field}: {reason[:1].lower()}{reason[1:]} (it is {first['input']!r})"[:400]
+
+
+def _fields_at(model: type[Section], where: tuple[str, ...]) -> list[str]:
+    """The settings one may write in the table `where`."""
+    current: Any = model
+    for part in where:
+        if isinstance(current, type) and issubclass(current, BaseModel) and part in current.model_fields:
+            annotation = current.model_fields[part].annotation
+            current = annotation
+        else:
+            inner = getattr(current, "__args__", ())
+            current = inner[-1] if inner else None
+    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+
+
+def _line_of(text: str, where: tuple[str, ...]) -> int | None:
+    """The line on which the setting at `where` stands: its key in its table, else the table's header."""
+    table: tuple[str, ...] = ()
+    header_line = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
+            table = tuple(
+                part.strip().strip("\"'") for part in re.split(r"\.(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)", header[1])
+            )
+            if where[: len(table)] == table:
+                header_line = number
+        elif key := re.match(r"\s*[\"']?([A-Za-z0-9_.-]+)[\"']?\s*=", line):
+            path = (*table, *key[1].split("."))
+            if path == where[: len(path)] and len(path) > len(table):
+                return number
+    return header_line
