@@ -71,10 +71,11 @@ def run_console(folder: Folder, *, read_only: bool = False, ascii_only: bool = F
     prepare_environment(os.environ)
     from deia_tui.hive.hive import Hive
     from deia_tui.hive.thread import HiveThread
-    from deia_tui.settings import load
+    from deia_tui.settings import furnish, load
     from deia_tui.ui.app import ConsoleApp, ConsoleOptions, Leaving
 
     folder.create()
+    furnish(folder)
     settings = load(folder).settings
     with take_hive(folder):
         hive = Hive(folder, lambda: load(folder), mode="console", version=__version__)
@@ -112,9 +113,10 @@ def run_serve(folder: Folder, mode: "Mode") -> None:
     """Supervise in this thread; SIGTERM, SIGHUP and SIGINT end it as `on_term` says."""
     from deia_tui.hive.hive import Hive
     from deia_tui.hive.lock import HiveLock
-    from deia_tui.settings import load
+    from deia_tui.settings import furnish, load
 
     folder.create()
+    furnish(folder)
     leave_bots = load(folder).settings.hive.on_term == "leave"
     with HiveLock(folder, mode):
         hive = Hive(folder, lambda: load(folder), mode=mode, version=__version__)

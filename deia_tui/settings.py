@@ -18,7 +18,7 @@ from deia_tui.core.ids import is_bot_id
 from deia_tui.core.lifecycle import LifePolicy
 from deia_tui.core.restart import RestartLimits
 from deia_tui.core.runaway import RunawayPolicy
-from deia_tui.folder import Folder
+from deia_tui.folder import Folder, write_atomic
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -242,6 +242,19 @@ def load(folder: Folder) -> Catalogue:
     templates = {path.stem: _read(path, Template) for path in sorted(folder.templates.glob("*.toml"))}
     return Catalogue(settings=settings, templates=templates, source=str(folder.hive_toml))
 
+
+def furnish(folder: Folder) -> None:
+    """Give a hive that has neither settings nor templates the documented hive.toml and the shipped templates."""
+    if folder.hive_toml.exists() or any(folder.templates.iterdir()):
+        return
+    for source, target in (
+        (SAMPLE / "hive.toml", folder.hive_toml),
+        *((path, folder.templates / path.name) for path in sorted((SAMPLE / "templates").glob("*.toml"))),
+    ):
+        write_atomic(target, source.read_bytes(), sync=False)
+
+
+SAMPLE = Path(__file__).parent / "sample"
 
 Model = TypeVar("Model", bound=Section)
 

@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Literal, Self, assert_never
 
 import httpx
@@ -34,6 +34,7 @@ from deia_tui.hive.launcher import Launcher
 from deia_tui.hive.monitor import Monitor
 from deia_tui.hive.record import Record
 from deia_tui.hive.restore import breaker_of, life_of
+from deia_tui.hive.scribe import Scribe
 from deia_tui.settings import Catalogue
 from deia_tui.store.queries import Loaded
 from deia_tui.store.store import Store
@@ -71,12 +72,15 @@ class Hive:
                 self._around = self._surroundings(loaded, http)
                 self._node: asyncio.Queue[NodeLost | NodeFound | Sampled] = asyncio.Queue()
                 found = await self._engine.open(self._listen)
-                attending = asyncio.create_task(self._attend(), name="engine")
+                chores = [
+                    asyncio.create_task(self._attend(), name="engine"),
+                    asyncio.create_task(self._scribe.keep_files(), name="scribe"),
+                ]
                 try:
                     await self._begin(loaded, found)
                     yield self
                 finally:
-                    await self._end(attending)
+                    await self._end(chores)
         finally:
             await self._store.close()
 
@@ -153,6 +157,8 @@ class Hive:
         snapshot = Snapshot(seq=loaded.seq, state=state)
         record = Record(self._store, snapshot, next_alert_id=loaded.next_alert_id, publish=self._publish)
         self._monitor = Monitor(record, self._settings)
+        self._scribe = Scribe(self._folder, self._store, record, registry_version=loaded.registry_version)
+        record.listen(self._scribe.note)
         return Surroundings(
             folder=self._folder,
             settings=self._settings,
@@ -191,7 +197,7 @@ class Hive:
             self._around,
             breaker=breaker_of(view, self._settings.breaker_policy()),
             waiting=await self._store.pending(view.bot_id),
-            open_messages=await self._store.open_messages(view.bot_id, view.run),
+            in_hand=await self._store.open_messages(view.bot_id, view.run),
         )
         thought_live = isinstance(life.state, lc.Starting | lc.Running | lc.Stopping)
         if placed is not None and (placed.run != view.run or not thought_live):
@@ -208,7 +214,7 @@ class Hive:
                     port=placed.port,
                 )
             )
-            keeper.adopt(placed, last.last_seq if last is not None else 0)
+            keeper.adopt(placed, after=last.last_seq if last is not None else 0)
         elif ended is not None:
             keeper.put(ended)
         elif thought_live:
@@ -224,17 +230,16 @@ class Hive:
             if section.autostart and (view is None or view.state in (BotState.STOPPED, BotState.EXITED)):
                 await self._launch(cmd.LaunchBots(what="", bot_id=bot_id, wait=False))
 
-    async def _end(self, attending: asyncio.Task[None]) -> None:
+    async def _end(self, chores: Sequence[asyncio.Task[None]]) -> None:
         if not self._leave_bots:
             await self._stop_all()
-        for keeping in self._keeping.values():
-            keeping.cancel()
-        await asyncio.gather(*self._keeping.values(), return_exceptions=True)
-        attending.cancel()
+        await _cancel(self._keeping.values())
+        await _cancel(chores)
         await self._record.add(
             ev.HiveClosed(at=time.time(), reason="bots left" if self._leave_bots else "bots stopped")
         )
         await self._engine.close(retire=not self._leave_bots)
+        await self._scribe.close()
 
     # Commands
 
@@ -330,6 +335,7 @@ class Hive:
             match event:
                 case Sampled():
                     await self._monitor.take(event)
+                    await self._scribe.note_samples(event)
                 case NodeLost(pid=pid, reason=reason):
                     await self._record.add(ev.HostLost(at=time.time(), pid=pid, reason=reason))
                 case NodeFound():
@@ -361,6 +367,13 @@ class Hive:
 
 
 _NO_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0)
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    waiting = list(tasks)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def _unseen(bot_id: str, run: int) -> Ended:

@@ -11,25 +11,27 @@ import secrets
 import signal
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import httpx
 
 from deia_tui.core import breaker as brk
 from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
-from deia_tui.core.bots import BotSpec, BotState
+from deia_tui.core.bots import BotSpec
 from deia_tui.core.commands import SendMessage
-from deia_tui.core.errors import BotUnreachable, CommandRejected, StoreError
+from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.core.frames import Frame, decode, to_event
 from deia_tui.engine.protocol import Ended, Engine, NotPlaced, Placed, Placement
 from deia_tui.folder import Folder
+from deia_tui.hive.attendance import Attendance
 from deia_tui.hive.calls import Calls
+from deia_tui.hive.effects import announce
 from deia_tui.hive.launcher import Launcher
-from deia_tui.hive.link import Link
+from deia_tui.hive.mail import Frames, Mail, Probed, Send, Undeliverable, Wish
 from deia_tui.hive.outbox import Outbox
 from deia_tui.hive.record import Record
 from deia_tui.settings import Settings
@@ -44,7 +46,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What all keepers of a hive share."""
+    """What all keepers of a hive share. `env` is what agents get of the environment."""
 
     folder: Folder
     settings: Settings
@@ -55,45 +57,6 @@ class Surroundings:
     env: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A human's input; `done` gets the refusal, if it is one."""
-
-    input: lc.Launch | lc.Stop | lc.Kill | lc.Restart
-    done: asyncio.Future[None]
-    spec: BotSpec | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    command: SendMessage
-    done: asyncio.Future[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Frames:
-    run: int
-    frames: Sequence[Frame]
-    done: asyncio.Future[None]
-
-
-@dataclass(frozen=True, slots=True)
-class Probed:
-    """`error` is None when `/health` answered."""
-
-    run: int
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Undeliverable:
-    message_id: str
-    reason: str
-
-
-Item = Wish | Send | Frames | Probed | Undeliverable | Placed | NotPlaced | Ended | lc.Ready | lc.Tick
-
-
 class Keeper:
     def __init__(
         self,
@@ -102,19 +65,19 @@ class Keeper:
         around: Surroundings,
         *,
         breaker: brk.Breaker,
-        waiting: Sequence[MessageRow] = (),
-        open_messages: Sequence[MessageRow] = (),
+        waiting: Iterable[MessageRow] = (),
+        in_hand: Iterable[MessageRow] = (),
     ) -> None:
+        """`waiting`: messages no run has accepted; `in_hand`: those the current run accepted and has not finished."""
         self.spec = spec
         self.life = life
         self._around = around
         self._calls = Calls(spec.bot_id, breaker)
         self._outbox = Outbox(_queued(row) for row in waiting)
-        self._open_messages = {row.message_id for row in open_messages}
-        self._inbox: asyncio.Queue[Item] = asyncio.Queue()
+        self._in_hand = {row.message_id for row in in_hand}
+        self._inbox: asyncio.Queue[Mail] = asyncio.Queue()
         self._changed = asyncio.Event()
-        self._link: Link | None = None
-        self._run_tasks: list[asyncio.Task[None]] = []
+        self._attendance: Attendance | None = None
         self._failed_probes = 0
         self._token = ""
 
@@ -122,8 +85,8 @@ class Keeper:
     def bot_id(self) -> str:
         return self.spec.bot_id
 
-    def put(self, item: Item) -> None:
-        self._inbox.put_nowait(item)
+    def put(self, mail: Mail) -> None:
+        self._inbox.put_nowait(mail)
 
     async def wish(self, input: lc.Launch | lc.Stop | lc.Kill | lc.Restart, spec: BotSpec | None = None) -> None:
         """Ask for something; returns once it is under way. Raises CommandRejected."""
@@ -139,9 +102,9 @@ class Keeper:
 
     async def interrupt(self) -> None:
         """End the answer in progress. Raises CommandRejected or BotUnreachable."""
-        if self._link is None or not isinstance(self.life.state, lc.Running):
+        if self._attendance is None or not isinstance(self.life.state, lc.Running):
             raise CommandRejected(f"{self.bot_id} does not run: there is nothing to interrupt.")
-        await self._link.post("/interrupt")
+        await self._attendance.link.post("/interrupt")
 
     async def until(self, reached: Callable[[lc.Life], bool]) -> lc.Life:
         """Wait for the life of the bot to be as `reached` wants."""
@@ -153,11 +116,16 @@ class Keeper:
         """Take what comes, in order, until cancelled."""
         try:
             while True:
-                item = await self._next()
-                while not await self._try(item):
+                mail = await self._next()
+                while not await self._try(mail):
                     await asyncio.sleep(STORE_RETRY_S)
         finally:
-            await self._drop_run()
+            await self._leave_run()
+
+    def adopt(self, placed: Placed, *, after: int) -> None:
+        """Take over a run that lives; `after` is its last committed frame."""
+        self.life = lc.adopt(self.life, placed.run, time.monotonic())
+        self._attend(placed.run, placed.port, placed.token, after).await_health(self._around.settings.liveness)
 
     def insist(self) -> None:
         """There is a new host: what was asked of the old one may not have been done."""
@@ -168,13 +136,9 @@ class Keeper:
             else:
                 engine.signal(self.bot_id, run, signal.SIGTERM)
 
-    def adopt(self, placed: Placed, after: int) -> None:
-        """Take over a run that lives; `after` is its last committed frame."""
-        self.life = lc.adopt(self.life, placed.run, time.monotonic())
-        self._connect(placed.run, placed.port, placed.token, after)
-        self._run_tasks.append(asyncio.create_task(self._await_health(placed.run), name=f"{self.bot_id} health"))
+    # The inbox
 
-    async def _next(self) -> Item:
+    async def _next(self) -> Mail:
         deadline = self.life.deadline
         if deadline is None:
             return await self._inbox.get()
@@ -184,65 +148,60 @@ class Keeper:
         except TimeoutError:
             return lc.Tick()
 
-    async def _try(self, item: Item) -> bool:
+    async def _try(self, mail: Mail) -> bool:
         """False when the store could not take it and it must be tried again: a report is never lost."""
         try:
-            await self._take(item)
+            await self._take(mail)
         except StoreError as error:
-            done = getattr(item, "done", None)
-            if done is None:
+            if not isinstance(mail, Wish | Send):
                 return False
-            if not done.done():
-                done.set_exception(error)
+            if not mail.done.done():
+                mail.done.set_exception(error)
         return True
 
-    async def _take(self, item: Item) -> None:
-        match item:
+    async def _take(self, mail: Mail) -> None:
+        match mail:
             case Wish():
-                await self._take_wish(item)
+                await _answer(mail.done, self._take_wish(mail))
             case Send(command=command, done=done):
                 await _answer(done, self._take_message(command))
             case Frames(run=run, frames=frames, done=done):
-                await self._take_frames(run, frames)
-                if not done.done():
-                    done.set_result(None)
-            case Placed(run=run):
-                await self._take_placed(item)
+                await _answer(done, self._take_frames(run, frames))
+            case Placed():
+                await self._take_placed(mail)
             case NotPlaced(run=run, error=error):
                 self._around.launcher.release(self.bot_id)
                 await self._step(lc.SpawnFailed(run, error))
             case Ended():
-                await self._take_ended(item)
+                await self._take_ended(mail)
             case Probed(run=run, error=error):
                 await self._take_probed(run, error)
             case Undeliverable(message_id=message_id, reason=reason):
-                await self._end_turns([message_id], "failed", reason, refused=True)
+                await self._record(self._verdict([message_id], "failed", reason, refused=True))
             case lc.Ready() | lc.Tick():
-                await self._step(item)
+                await self._step(mail)
 
     # Wishes
 
     async def _take_wish(self, wish: Wish) -> None:
-        async def carry_out() -> None:
-            self._check(wish.input, time.monotonic())
-            before: list[ev.Event] = []
-            if isinstance(wish.input, lc.Launch | lc.Restart):
-                before += self._calls.reset()
-            if isinstance(wish.input, lc.Launch):
-                self.spec = wish.spec or self.spec
-                self.life = replace(self.life, policy=self._around.settings.life_policy(self.spec))
-                before.append(ev.BotLaunched(at=time.time(), bot_id=self.bot_id, spec=self.spec))
-            await self._step(wish.input, before)
+        self._check(wish.input)
+        before: list[ev.Event] = []
+        if isinstance(wish.input, lc.Launch | lc.Restart):
+            before += self._calls.reset()
+        if isinstance(wish.input, lc.Launch):
+            self.spec = wish.spec or self.spec
+            self.life = replace(self.life, policy=self._around.settings.life_policy(self.spec))
+            before.append(ev.BotLaunched(at=time.time(), bot_id=self.bot_id, spec=self.spec))
+        await self._step(wish.input, before)
 
-        await _answer(wish.done, carry_out())
-
-    def _check(self, input: lc.Input, now: float) -> None:
+    def _check(self, input: lc.Input) -> None:
         """Raises CommandRejected, naming the bot and its process, for what cannot be."""
         try:
-            lc.step(self.life, input, now)
+            lc.step(self.life, input, time.monotonic())
         except CommandRejected as refusal:
-            pid = self._around.record.state.bots[self.bot_id].pid
-            raise CommandRejected(f"{self.bot_id}{f' (pid {pid})' if pid else ''}: {refusal}") from None
+            view = self._around.record.state.bots.get(self.bot_id)
+            process = f" (pid {view.pid})" if view is not None and view.pid else ""
+            raise CommandRejected(f"{self.bot_id}{process}: {refusal}") from None
 
     async def _take_message(self, command: SendMessage) -> str:
         self._check_message(command)
@@ -251,10 +210,10 @@ class Keeper:
         queued = ev.MessageQueued(
             at=time.time(), bot_id=self.bot_id, message_id=message_id, sender=command.sender, text=command.text
         )
-        if queued in await self._around.record.add(queued, *moves):
+        if queued in await self._record([queued, *moves]):
             self._outbox.add(queued)
-        elif back := self._calls.withdraw(message_id):
-            await self._around.record.add(*back)
+        else:
+            await self._record(self._calls.withdraw(message_id))
         return message_id
 
     def _check_message(self, command: SendMessage) -> None:
@@ -285,80 +244,77 @@ class Keeper:
             start_ticks=placed.start_ticks,
             port=placed.port,
         )
-        self._connect(placed.run, placed.port, self._token, 0)
+        self._attend(placed.run, placed.port, self._token, 0)
         await self._step(lc.Spawned(placed.run), [spawned])
 
-    async def _take_frames(self, run: int, frames: Sequence[Frame]) -> None:
-        """Commit what a bot said; a frame that makes no sense is skipped."""
-        events: list[ev.Event] = []
+    async def _take_frames(self, run: int, frames: Iterable[Frame]) -> None:
+        """Commit what a bot said, and what follows from it; a frame that makes no sense is skipped."""
+        said: list[ev.Event] = []
+        ready = False
         for frame in frames:
+            ready = ready or frame["type"] == "ready"
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 if (event := to_event(self.bot_id, run, frame)) is not None:
-                    events.append(event)
-        fresh = await self._around.record.add(*events) if events else []
+                    said.append(event)
         moves: list[ev.Event] = []
-        for event in fresh:
+        for event in await self._record(said):
             match event:
                 case ev.MessageAccepted(message_id=message_id):
                     self._outbox.remove(message_id)
-                    self._open_messages.add(message_id)
+                    self._in_hand.add(message_id)
                 case ev.TurnEnded(message_id=message_id):
-                    self._open_messages.discard(message_id)
+                    self._in_hand.discard(message_id)
                     moves += self._calls.ended(event)
-        if moves:
-            await self._around.record.add(*moves)
-        if any(frame["type"] == "ready" for frame in frames):
+        await self._record(moves)
+        if ready:
             await self._step(lc.Ready(run))
 
     async def _take_ended(self, ended: Ended) -> None:
         """A run is over: first what it still had to say, then its end, then what follows."""
-        if ended.run != self.life.run or isinstance(self.life.state, lc.Off | lc.Backoff):
-            self._around.engine.forget(self.bot_id, ended.run)
+        engine, run, state = self._around.engine, ended.run, self.life.state
+        if run != self.life.run or isinstance(state, lc.Off | lc.Backoff):
+            engine.forget(self.bot_id, run)
             return
-        await self._drop_run()
+        await self._leave_run()
         self._around.launcher.release(self.bot_id)
-        spool = self._around.folder.spool(self.bot_id, ended.run)
-        await self._take_frames(ended.run, [f for f in read_spool(spool) if f["type"] != "ready"])
-        state = self.life.state
-        reason = state.reason if isinstance(state, lc.Stopping) else ""
-        exit = replace(ended.exit, reason=reason)
-        exited = ev.BotExited(
-            at=time.time(), bot_id=self.bot_id, run=ended.run, exit=exit, stderr_tail=ended.stderr_tail
+        spool = self._around.folder.spool(self.bot_id, run)
+        await self._take_frames(run, (frame for frame in read_spool(spool) if frame["type"] != "ready"))
+        stopping = state if isinstance(state, lc.Stopping) else None
+        exit = replace(ended.exit, reason=stopping.reason if stopping else "")
+        events = self._verdict(sorted(self._in_hand), "interrupted", f"the bot ended ({exit}) before it was done")
+        events.append(
+            ev.BotExited(at=time.time(), bot_id=self.bot_id, run=run, exit=exit, stderr_tail=ended.stderr_tail)
         )
-        wanted = isinstance(state, lc.Stopping) and state.then != "policy"
-        moves = [] if wanted or exit.clean else self._calls.failed(f"crashed ({reason or exit})")
-        lost = self._turns_ended(
-            sorted(self._open_messages), "interrupted", f"the bot ended ({exit}) before it was done"
-        )
-        await self._step(lc.Exited(ended.run, exit, random.random()), [*lost, exited, *moves])
-        self._open_messages.clear()
-        self._around.engine.forget(self.bot_id, ended.run)
+        if not exit.clean and (stopping is None or stopping.then == "policy"):
+            events += self._calls.failed(exit.reason or f"crashed ({exit})")
+        await self._step(lc.Exited(run, exit, random.random()), events)
+        self._in_hand.clear()
+        engine.forget(self.bot_id, run)
         spool.unlink(missing_ok=True)
 
     async def _take_probed(self, run: int, error: str | None) -> None:
         if run != self.life.run or not isinstance(self.life.state, lc.Running):
             return
-        at = time.time()
         if error is None:
             if self._failed_probes:
                 self._failed_probes = 0
-                await self._around.record.add(ev.ProbeRecovered(at=at, bot_id=self.bot_id, run=run))
+                await self._record([ev.ProbeRecovered(at=time.time(), bot_id=self.bot_id, run=run)])
             return
         self._failed_probes += 1
-        failed = ev.ProbeFailed(at=at, bot_id=self.bot_id, run=run, streak=self._failed_probes, error=error)
-        await self._around.record.add(failed, *self._calls.failed(f"probe: {error}"))
+        failed = ev.ProbeFailed(at=time.time(), bot_id=self.bot_id, run=run, streak=self._failed_probes, error=error)
+        await self._record([failed, *self._calls.failed(f"probe: {error}")])
         if self._failed_probes >= self._around.settings.liveness.failure_threshold:
             await self._step(lc.Hung(run))
 
-    async def _end_turns(self, message_ids: Sequence[str], status: str, error: str, *, refused: bool = False) -> None:
-        turns = self._turns_ended(message_ids, status, error, refused=refused)
-        if turns:
-            await self._around.record.add(*turns)
-
-    def _turns_ended(
-        self, message_ids: Sequence[str], status: str, error: str, *, refused: bool = False
+    def _verdict(
+        self,
+        message_ids: Iterable[str],
+        status: Literal["failed", "interrupted"],
+        error: str,
+        *,
+        refused: bool = False,
     ) -> list[ev.Event]:
-        """The hive's own verdict on messages no bot will answer, and what it means for the breaker."""
+        """The hive's own end of messages no bot will answer, and what it means for the breaker."""
         events: list[ev.Event] = []
         for message_id in message_ids:
             turn = ev.TurnEnded(
@@ -366,7 +322,7 @@ class Keeper:
                 bot_id=self.bot_id,
                 run=self.life.run,
                 message_id=message_id,
-                status="failed" if status == "failed" else "interrupted",
+                status=status,
                 error=error,
                 duration_s=0.0,
                 refused=refused,
@@ -380,118 +336,53 @@ class Keeper:
     async def _step(self, input: lc.Input, before: Sequence[ev.Event] = ()) -> None:
         """Take one step of the life: what it means is committed with `before`, then done."""
         life, effects = lc.step(self.life, input, time.monotonic())
-        events: list[ev.Event] = list(before)
-        deeds: list[Callable[[], None]] = []
+        nonce = secrets.token_hex(16)
+        events = list(before)
         for effect in effects:
-            self._translate(effect, life, events, deeds)
-        if events:
-            await self._around.record.add(*events)
+            if isinstance(effect, lc.Rest):
+                waiting = [message.message_id for message in self._outbox.waiting()]
+                events += self._verdict(waiting, "interrupted", f"{self.bot_id} is {effect.how}")
+            events += announce(effect, life, self.bot_id, nonce)
+        await self._record(events)
         self.life = life
-        for deed in deeds:
-            deed()
+        for effect in effects:
+            self._do(effect, nonce)
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _translate(
-        self, effect: lc.Effect, life: lc.Life, events: list[ev.Event], deeds: list[Callable[[], None]]
-    ) -> None:
-        """What an effect says to the world, and what must be done once that is committed."""
-        at, bot_id, engine = time.time(), self.bot_id, self._around.engine
+    def _do(self, effect: lc.Effect, nonce: str) -> None:
+        around, bot_id = self._around, self.bot_id
         match effect:
-            case lc.Spawn(run=run, reason=reason, automatic=automatic):
-                nonce = secrets.token_hex(16)
-                events.append(
-                    ev.BotStarting(at=at, bot_id=bot_id, run=run, nonce=nonce, reason=reason, automatic=automatic)
-                )
-                deeds.append(lambda: self._place(run, nonce))
-            case lc.NoteReady(run=run):
-                events.append(ev.BotReady(at=at, bot_id=bot_id, run=run))
-                deeds.append(lambda: self._serve(run))
-            case lc.AskToStop(run=run, then=then, reason=reason):
-                events.append(ev.BotStopping(at=at, bot_id=bot_id, run=run, then=then, reason=reason))
-                deeds.append(lambda: self._end(run, lambda: engine.signal(bot_id, run, signal.SIGTERM)))
-            case lc.KillTree(run=run, reason=reason, announce=announce):
-                if announce is not None:
-                    events.append(ev.BotStopping(at=at, bot_id=bot_id, run=run, then=announce, reason=reason))
-                deeds.append(lambda: self._end(run, lambda: engine.kill(bot_id, run)))
-            case lc.Wait(delay_s=delay_s, reason=reason):
-                limits = life.policy.limits
-                events.append(
-                    ev.BotBackingOff(
-                        at=at,
-                        bot_id=bot_id,
-                        delay_s=delay_s,
-                        due_at=at + delay_s,
-                        attempt=life.history.count,
-                        max_restarts=limits.max_restarts,
-                        reason=reason,
-                    )
-                )
-            case lc.Rest(how=how, reason=reason):
-                waiting = [message.message_id for message in self._outbox.take_all()]
-                events += self._turns_ended(waiting, "interrupted", f"{bot_id} is {how}")
-                events.append(_rest(how, at, bot_id, reason))
-                deeds.append(lambda: self._around.launcher.release(bot_id))
+            case lc.Spawn(run=run):
+                self._token = secrets.token_urlsafe(32)
+                self._failed_probes = 0
+                env = {**around.env, **self.spec.agent.env}
+                around.launcher.request(Placement(spec=self.spec, run=run, nonce=nonce, token=self._token, env=env))
+            case lc.NoteReady():
+                around.launcher.release(bot_id)
+                assert self._attendance is not None
+                self._attendance.serve(self._outbox, around.settings.liveness)
+            case lc.AskToStop(run=run) | lc.KillTree(run=run) if around.launcher.withdraw(bot_id):
+                self.put(NotPlaced(bot_id, run, "stopped before it started"))
+            case lc.AskToStop(run=run):
+                around.engine.signal(bot_id, run, signal.SIGTERM)
+            case lc.KillTree(run=run):
+                around.engine.kill(bot_id, run)
+            case lc.Rest():
+                around.launcher.release(bot_id)
 
-    def _place(self, run: int, nonce: str) -> None:
-        self._token = secrets.token_urlsafe(32)
-        self._failed_probes = 0
-        env = {**self._around.env, **self.spec.agent.env}
-        self._around.launcher.request(Placement(spec=self.spec, run=run, nonce=nonce, token=self._token, env=env))
+    def _attend(self, run: int, port: int, token: str, after: int) -> Attendance:
+        self._attendance = Attendance(self._around.http, self.put, run=run, port=port, token=token, after=after)
+        return self._attendance
 
-    def _end(self, run: int, deed: Callable[[], None]) -> None:
-        """End a run, or take back the order for it when it has not been placed."""
-        if self._around.launcher.withdraw(self.bot_id):
-            self.put(NotPlaced(self.bot_id, run, "stopped before it started"))
-        else:
-            deed()
+    async def _leave_run(self) -> None:
+        attendance, self._attendance = self._attendance, None
+        if attendance is not None:
+            await attendance.end()
 
-    # The run that lives
-
-    def _connect(self, run: int, port: int, token: str, after: int) -> None:
-        async def take(frames: Sequence[Frame]) -> None:
-            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self.put(Frames(run, frames, done))
-            await done
-
-        self._link = Link(self._around.http, port=port, token=token, after=after, take=take)
-        self._run_tasks.append(asyncio.create_task(self._link.follow(), name=f"{self.bot_id} link"))
-
-    def _serve(self, run: int) -> None:
-        """It is up: hand over what waits, and look after it."""
-        self._around.launcher.release(self.bot_id)
-        assert self._link is not None
-        deliver = self._outbox.deliver(self._link, lambda *refused: self.put(Undeliverable(*refused)))
-        for name, work in (("outbox", deliver), ("probe", self._probe(run, self._link))):
-            self._run_tasks.append(asyncio.create_task(work, name=f"{self.bot_id} {name}"))
-
-    async def _probe(self, run: int, link: Link) -> None:
-        liveness = self._around.settings.liveness
-        await asyncio.sleep(random.uniform(0, liveness.period_s))
-        while True:
-            error = await _probe_once(link, liveness.timeout_s)
-            self.put(Probed(run, error))
-            await asyncio.sleep(liveness.period_s)
-
-    async def _await_health(self, run: int) -> None:
-        """An adopted run said `ready` long ago: ask it instead."""
-        assert self._link is not None
-        while await _probe_once(self._link, self._around.settings.liveness.timeout_s) is not None:
-            await asyncio.sleep(0.2)
-        self.put(lc.Ready(run))
-
-    async def _drop_run(self) -> None:
-        """Let go of the run's connections."""
-        tasks, self._run_tasks, self._link = self._run_tasks, [], None
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _queued(row: MessageRow) -> ev.MessageQueued:
-    return ev.MessageQueued(
-        at=row.asked_at, bot_id=row.bot_id, message_id=row.message_id, sender=row.sender, text=row.text
-    )
+    async def _record(self, events: Sequence[ev.Event]) -> list[ev.Event]:
+        """Those of `events` that are new, once they are committed."""
+        return await self._around.record.add(*events) if events else []
 
 
 def read_spool(path: Path) -> list[Frame]:
@@ -503,31 +394,19 @@ def read_spool(path: Path) -> list[Frame]:
     return [frame for line in lines if line and (frame := decode(line)) is not None]
 
 
-async def _probe_once(link: Link, timeout_s: float) -> str | None:
-    try:
-        await link.probe(timeout_s)
-    except BotUnreachable as error:
-        return str(error)
-    return None
+def _queued(row: MessageRow) -> ev.MessageQueued:
+    return ev.MessageQueued(
+        at=row.asked_at, bot_id=row.bot_id, message_id=row.message_id, sender=row.sender, text=row.text
+    )
 
 
-async def _answer(done: "asyncio.Future[Result]", work: Awaitable["Result"]) -> None:
+async def _answer(done: asyncio.Future[Result], work: Awaitable[Result]) -> None:
     """Give the asker the result, or the reason why there is none."""
     try:
         result = await work
-    except CommandRejected as error:
+    except CommandRejected as refusal:
         if not done.done():
-            done.set_exception(error)
+            done.set_exception(refusal)
     else:
         if not done.done():
             done.set_result(result)
-
-
-def _rest(how: BotState, at: float, bot_id: str, reason: str) -> ev.Event:
-    match how:
-        case BotState.FATAL:
-            return ev.BotGaveUp(at=at, bot_id=bot_id, reason=reason)
-        case BotState.EXITED:
-            return ev.BotFinished(at=at, bot_id=bot_id)
-        case _:
-            return ev.BotStopped(at=at, bot_id=bot_id)

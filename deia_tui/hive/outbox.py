@@ -28,11 +28,9 @@ class Outbox:
         """The bot has it, or nobody wants it any more."""
         self._waiting.pop(message_id, None)
 
-    def take_all(self) -> list[MessageQueued]:
-        """Everything that waits, which waits no longer."""
-        taken = list(self._waiting.values())
-        self._waiting.clear()
-        return taken
+    def waiting(self) -> list[MessageQueued]:
+        """What the bot has not accepted, oldest first."""
+        return list(self._waiting.values())
 
     async def deliver(self, link: Link, give_up: Callable[[str, str], None]) -> None:
         """Hand over what waits, in order, until cancelled; `give_up(message_id, reason)` for what the bot refuses.
@@ -42,7 +40,7 @@ class Outbox:
         handed: set[str] = set()
         while True:
             self._filled.clear()
-            for message in [message for message in self._waiting.values() if message.message_id not in handed]:
+            for message in [message for message in self.waiting() if message.message_id not in handed]:
                 await self._hand_over(link, message, give_up)
                 handed.add(message.message_id)
             await self._filled.wait()

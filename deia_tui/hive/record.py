@@ -2,19 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
 from deia_tui.core import events as ev
 from deia_tui.core.alerts import Clear, Raise, concerns, settle
 from deia_tui.core.client import Recorded
 from deia_tui.core.state import HiveState, Snapshot, Telemetry, fold
 from deia_tui.store.store import Store
-
-
-class Projection(Protocol):
-    """Something that writes down what happened, after it was committed; must not block."""
-
-    def note(self, recorded: Sequence[Recorded], state: HiveState) -> None: ...
 
 
 class Record:
@@ -25,7 +18,7 @@ class Record:
         self._snapshot = snapshot
         self._next_alert_id = next_alert_id
         self._publish_to = publish
-        self._projections: list[Projection] = []
+        self._listener: Callable[[Sequence[Recorded]], None] = lambda recorded: None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -35,8 +28,9 @@ class Record:
     def state(self) -> HiveState:
         return self._snapshot.state
 
-    def project(self, projection: Projection) -> None:
-        self._projections.append(projection)
+    def listen(self, listener: Callable[[Sequence[Recorded]], None]) -> None:
+        """Tell `listener` what was committed, in order; it must not block."""
+        self._listener = listener
 
     async def add(self, *events: ev.Event) -> list[ev.Event]:
         """Make events, and the alerts that follow from them, durable and known. Raises StoreError.
@@ -71,8 +65,7 @@ class Record:
             state = fold(state, entry.event)
         seq = max(self._snapshot.seq, recorded[-1].seq)
         self._publish(Snapshot(seq=seq, state=state, telemetry=self._snapshot.telemetry))
-        for projection in self._projections:
-            projection.note(recorded, state)
+        self._listener(recorded)
         return [entry.event for entry in recorded]
 
     def _publish(self, snapshot: Snapshot) -> None:

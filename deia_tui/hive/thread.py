@@ -27,7 +27,7 @@ class HiveThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="supervisor")
         self.error: BaseException | None = None
-        self.ended: Callable[[], None] = _nobody_cares
+        self.ended: Callable[[], object] = _nobody_cares
 
     def start(self) -> None:
         self._thread.start()

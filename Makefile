@@ -1,0 +1,39 @@
+# make demo and make test set up what they need, with uv where there is one, else with venv and pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check bench screenshots clean
+
+demo: $(READY)
+	@$(BIN)/deia-tui demo
+
+test: check
+	@$(BIN)/python -m pytest
+
+check: $(READY)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(READY)
+	@$(BIN)/python -m tests.bench
+
+screenshots: $(READY)
+	@$(BIN)/python -m tests.screenshots
+
+clean:
+	rm -rf $(VENV)
+
+$(READY): pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+		uv sync --quiet; \
+	else \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+			|| { echo "deia-tui needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }; \
+		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' \
+			&& $(BIN)/python -m pip install --quiet --editable . --group dev; \
+	fi
+	@touch $(READY)

@@ -1,0 +1,72 @@
+"""The company a keeper gives a run while it lives: listens to it, hands it messages, asks how it is."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import httpx
+
+from deia_tui.core import lifecycle as lc
+from deia_tui.core.errors import BotUnreachable
+from deia_tui.core.frames import Frame
+from deia_tui.hive.link import Link
+from deia_tui.hive.mail import Frames, Mail, Probed, Undeliverable
+from deia_tui.hive.outbox import Outbox
+from deia_tui.settings import LivenessSection
+
+ADOPT_RETRY_S = 0.2
+
+
+class Attendance:
+    """Of one run, from its port being known to its end. Everything it learns goes to the keeper by `put`."""
+
+    def __init__(
+        self, http: httpx.AsyncClient, put: Callable[[Mail], None], *, run: int, port: int, token: str, after: int
+    ) -> None:
+        self._put = put
+        self._run = run
+        self.link = Link(http, port=port, token=token, after=after, take=self._take)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._begin(self.link.follow())
+
+    def serve(self, outbox: Outbox, liveness: LivenessSection) -> None:
+        """It is up: hand over what waits, and look after it."""
+        self._begin(outbox.deliver(self.link, lambda *refused: self._put(Undeliverable(*refused))))
+        self._begin(self._probe(liveness))
+
+    def await_health(self, liveness: LivenessSection) -> None:
+        """For a run that said `ready` to somebody else, long ago: ask it instead."""
+        self._begin(self._until_healthy(liveness.timeout_s))
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def _take(self, frames: Sequence[Frame]) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._put(Frames(self._run, frames, done))
+        await done
+
+    async def _probe(self, liveness: LivenessSection) -> None:
+        await asyncio.sleep(random.uniform(0, liveness.period_s))
+        while True:
+            self._put(Probed(self._run, await self._ask(liveness.timeout_s)))
+            await asyncio.sleep(liveness.period_s)
+
+    async def _until_healthy(self, timeout_s: float) -> None:
+        while await self._ask(timeout_s) is not None:
+            await asyncio.sleep(ADOPT_RETRY_S)
+        self._put(lc.Ready(self._run))
+
+    async def _ask(self, timeout_s: float) -> str | None:
+        """What is wrong with it, or None."""
+        try:
+            await self.link.probe(timeout_s)
+        except BotUnreachable as error:
+            return str(error)
+        return None

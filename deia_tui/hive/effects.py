@@ -1,0 +1,42 @@
+"""What an effect of the life cycle says to the world: its events."""
+
+import time
+
+from deia_tui.core import events as ev
+from deia_tui.core import lifecycle as lc
+from deia_tui.core.bots import BotState
+
+
+def announce(effect: lc.Effect, life: lc.Life, bot_id: str, nonce: str) -> list[ev.Event]:
+    """The events of `effect`, which led to `life`. `nonce` marks the run a Spawn begins."""
+    at = time.time()
+    match effect:
+        case lc.Spawn(run=run, reason=reason, automatic=automatic):
+            return [ev.BotStarting(at=at, bot_id=bot_id, run=run, nonce=nonce, reason=reason, automatic=automatic)]
+        case lc.NoteReady(run=run):
+            return [ev.BotReady(at=at, bot_id=bot_id, run=run)]
+        case lc.AskToStop(run=run, then=then, reason=reason):
+            return [ev.BotStopping(at=at, bot_id=bot_id, run=run, then=then, reason=reason)]
+        case lc.KillTree(announce=None):
+            return []
+        case lc.KillTree(run=run, reason=reason, announce=then):
+            assert then is not None
+            return [ev.BotStopping(at=at, bot_id=bot_id, run=run, then=then, reason=reason)]
+        case lc.Wait(delay_s=delay_s, reason=reason):
+            return [
+                ev.BotBackingOff(
+                    at=at,
+                    bot_id=bot_id,
+                    delay_s=delay_s,
+                    due_at=at + delay_s,
+                    attempt=life.history.count,
+                    max_restarts=life.policy.limits.max_restarts,
+                    reason=reason,
+                )
+            ]
+        case lc.Rest(how=BotState.FATAL, reason=reason):
+            return [ev.BotGaveUp(at=at, bot_id=bot_id, reason=reason)]
+        case lc.Rest(how=BotState.EXITED):
+            return [ev.BotFinished(at=at, bot_id=bot_id)]
+        case lc.Rest():
+            return [ev.BotStopped(at=at, bot_id=bot_id)]

@@ -1,0 +1,83 @@
+"""Writes down for other tools what was committed: log lines at once, registry and status board once a second."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+
+import psutil
+
+from deia_tui.core.alerts import Clear, Raise
+from deia_tui.core.client import Recorded
+from deia_tui.core.errors import StoreError
+from deia_tui.core.state import HiveState
+from deia_tui.engine.protocol import Sampled
+from deia_tui.folder import Folder
+from deia_tui.hive.record import Record
+from deia_tui.store import projections
+from deia_tui.store.journal import Journal
+from deia_tui.store.store import Store
+
+EVERY_S = 1.0
+AT_LEAST_EVERY_S = 10.0
+
+
+class Scribe:
+    """Trouble with the disk becomes an alert, and is told again when it is over."""
+
+    def __init__(self, folder: Folder, store: Store, record: Record, *, registry_version: int) -> None:
+        self._folder = folder
+        self._store = store
+        self._record = record
+        self._loop = asyncio.get_running_loop()
+        self._journal = Journal(folder, registry_version=registry_version, on_problem=self._complain)
+        self._total_memory_mb = psutil.virtual_memory().total / 1e6
+        self._complaints: set[asyncio.Task[None]] = set()
+        self._failing = False
+
+    def note(self, recorded: Sequence[Recorded]) -> None:
+        self._journal.add(recorded)
+
+    async def note_samples(self, sampled: Sampled) -> None:
+        bots = self._record.state.bots
+        self._journal.add_samples(sampled.at, bots, sampled.bots, total_memory_mb=self._total_memory_mb)
+        with contextlib.suppress(StoreError):  # telemetry may be lost; that the disk is full, state.db says
+            await self._store.add_samples(sampled.at, sampled.bots)
+
+    async def keep_files(self) -> None:
+        """Until cancelled: registry and status board, when something changed and at least every 10 s."""
+        written: HiveState | None = None
+        written_at = 0.0
+        while True:
+            state = self._record.state
+            if state is not written or time.monotonic() - written_at >= AT_LEAST_EVERY_S:
+                await self._write_files()
+                written, written_at = state, time.monotonic()
+            await asyncio.sleep(EVERY_S)
+
+    async def close(self) -> None:
+        await self._write_files()
+        await asyncio.to_thread(self._journal.close)
+
+    async def _write_files(self) -> None:
+        version = self._journal.registry_version
+        try:
+            await projections.write(self._folder, self._record.snapshot, registry_version=version, now=time.time())
+        except StoreError as error:
+            if not self._failing:
+                self._complain(str(error))
+            self._failing = True
+        else:
+            if self._failing:
+                await self._record.alert([Clear(None, "disk", "files can be written again")])
+            self._failing = False
+
+    def _complain(self, sentence: str) -> None:
+        """From any thread."""
+        self._loop.call_soon_threadsafe(self._begin_alert, sentence)
+
+    def _begin_alert(self, sentence: str) -> None:
+        alert = Raise(None, "disk", "critical", sentence, "free space or mend the folder; lines are kept meanwhile")
+        task = self._loop.create_task(self._record.alert([alert]))
+        self._complaints.add(task)
+        task.add_done_callback(self._complaints.discard)
