@@ -150,7 +150,7 @@ def _stream_answer(remote: Any, bot_id: str, message_id: str, after: int) -> dic
     interrupted = False
     while True:
         try:
-            for event in remote.stream("/api/events", bot_id=bot_id, after=after, follow=True):
+            for event in remote.stream("/api/events", bot_id=bot_id, after=after, forever=True):
                 after = event["seq"]
                 if event.get("message_id") != message_id:
                     continue
@@ -232,7 +232,7 @@ def logs(bot_id: str, lines: int, follow: bool, as_json: bool) -> None:
     """Show what a bot did and wrote: activity, errors and output by time."""
     remote = _remote()
     remote.get(f"/api/bot/{bot_id}/status")
-    _print_events(remote.stream("/api/events", bot_id=bot_id, last=lines, follow=follow), as_json)
+    _print_events(remote.stream("/api/events", bot_id=bot_id, last=lines, forever=follow), as_json)
 
 
 @click.command()
@@ -242,7 +242,7 @@ def logs(bot_id: str, lines: int, follow: bool, as_json: bool) -> None:
 @command
 def events(last: int, follow: bool, as_json: bool) -> None:
     """Show what happened in the hive."""
-    _print_events(_remote().stream("/api/events", last=last, follow=follow), as_json)
+    _print_events(_remote().stream("/api/events", last=last, forever=follow), as_json)
 
 
 def _print_events(stream: Iterator[dict[str, Any]], as_json: bool) -> None:

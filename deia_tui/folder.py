@@ -87,9 +87,8 @@ class Folder:
     def create(self) -> None:
         """Make the folders (0700); raise ConfigError when that is not allowed here."""
         try:
-            for path in (self.deia, self.templates, self.responses, self.logs, self.run, self.runs, self.spools):
-                path.mkdir(parents=True, exist_ok=True, mode=0o700)
             for path in (self.deia, self.run):
+                path.mkdir(parents=True, exist_ok=True, mode=0o700)
                 info = path.lstat()
                 if stat.S_ISLNK(info.st_mode) or info.st_uid != os.geteuid():
                     raise ConfigError(
@@ -97,6 +96,8 @@ class Folder:
                     )
                 if stat.S_IMODE(info.st_mode) & 0o077:
                     path.chmod(0o700)
+            for path in (self.templates, self.responses, self.logs, self.runs, self.spools):
+                path.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not os.access(self.deia, os.W_OK | os.X_OK):
                 raise PermissionError(13, os.strerror(13))
         except OSError as error:

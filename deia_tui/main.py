@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,8 +18,15 @@ from deia_tui.folder import Folder
 from deia_tui.identity import wait_for_end
 
 if TYPE_CHECKING:
+    from deia_tui.core.client import HiveClient
     from deia_tui.hive.hive import Hive, Mode
     from deia_tui.hive.lock import HiveLock
+
+    Company = Callable[[HiveClient], Coroutine[Any, Any, None]]
+
+
+SWITCH_S = 0.001
+"""How long the screen may keep the supervisor's thread waiting: Python's 5 ms would show in every commit."""
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,14 +61,52 @@ def serve(folder: Folder, background: bool) -> None:
 
 
 @main.command()
+@click.option("--headless", is_flag=True, help="Print what happens instead of showing the console.")
+@click.option("--seconds", type=click.FloatRange(1, 3600), default=20.0, show_default=True, help="With --headless.")
+def demo(headless: bool, seconds: float) -> None:
+    """Look around in a temporary hive of bots that work, burn, leak, crash and dawdle."""
+    from deia_tui.demo.hive import converse, temporary_hive
+
+    with cli.errors_as_sentences():
+        if not headless and not _at_terminal():
+            click.echo(f"No terminal here: the demo runs headless for {seconds:.0f} s.")
+            headless = True
+        with temporary_hive() as folder:
+            if headless:
+                run_headless(folder, seconds, converse)
+            else:
+                run_console(folder, company=converse, throwaway=True)
+
+
+@main.command()
+@cli.json_option
+@click.pass_obj
+def doctor(folder: Folder, as_json: bool) -> None:
+    """Check this machine and this hive; exit 1 when something must be mended."""
+    from deia_tui import doctor
+
+    doctor.report(folder, as_json=as_json)
+
+
+@main.command()
 def version() -> None:
     """Print the version."""
     click.echo(f"deia-tui {__version__}")
 
 
-def run_console(folder: Folder, *, read_only: bool = False, ascii_only: bool = False) -> None:
-    """The console, until the operator leaves it; then what they chose for the bots."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+def run_console(
+    folder: Folder,
+    *,
+    read_only: bool = False,
+    ascii_only: bool = False,
+    company: "Company | None" = None,
+    throwaway: bool = False,
+) -> None:
+    """The console, until the operator leaves it; then what they chose for the bots.
+
+    `company` runs beside the hive. Nobody is asked about the bots of a `throwaway` hive: they stop.
+    """
+    if not _at_terminal():
         raise ConfigError(
             "This is not a terminal: use 'deia-tui serve' to supervise without a screen, "
             "or 'deia-tui demo --headless' to look around."
@@ -69,6 +114,7 @@ def run_console(folder: Folder, *, read_only: bool = False, ascii_only: bool = F
     from deia_tui.ui.terminal import prepare_environment
 
     prepare_environment(os.environ)
+    sys.setswitchinterval(SWITCH_S)
     from deia_tui.hive.hive import Hive
     from deia_tui.hive.thread import HiveThread
     from deia_tui.settings import furnish, load
@@ -79,13 +125,14 @@ def run_console(folder: Folder, *, read_only: bool = False, ascii_only: bool = F
     settings = load(folder).settings
     with take_hive(folder):
         hive = Hive(folder, lambda: load(folder), mode="console", version=__version__)
-        thread = HiveThread(hive, lambda: supervise(hive, folder))
+        thread = HiveThread(hive, lambda: supervise(hive, folder, company=company))
         options = ConsoleOptions(
             theme=settings.console.theme,
             ascii=ascii_only or settings.console.ascii,
             read_only=read_only or settings.console.read_only,
             remote=bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY")),
             version=__version__,
+            throwaway=throwaway,
         )
         app = ConsoleApp(thread, options=options, on_shown=lambda: begin())
 
@@ -93,7 +140,7 @@ def run_console(folder: Folder, *, read_only: bool = False, ascii_only: bool = F
             loop = asyncio.get_running_loop()
             on_term = Leaving.STOP if settings.hive.on_term == "stop" else Leaving.LEAVE
             loop.add_signal_handler(signal.SIGTERM, app.exit, on_term)
-            loop.add_signal_handler(signal.SIGHUP, app.exit, Leaving.BACKGROUND)
+            loop.add_signal_handler(signal.SIGHUP, app.exit, Leaving.STOP if throwaway else Leaving.BACKGROUND)
             thread.ended = partial(loop.call_soon_threadsafe, app.exit, Leaving.LEAVE)
             thread.start()
 
@@ -124,20 +171,67 @@ def run_serve(folder: Folder, mode: "Mode") -> None:
         async def run() -> None:
             for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(signum, hive.close, leave_bots)
-            await supervise(hive, folder, lambda: click.echo(f"Supervising {folder.root} (pid {os.getpid()})."))
+            sentence = f"Supervising {folder.root} (pid {os.getpid()})."
+            await supervise(hive, folder, serving_now=lambda: click.echo(sentence))
 
         asyncio.run(run())
 
 
-async def supervise(hive: "Hive", folder: Folder, serving_now: Callable[[], object] = lambda: None) -> None:
+def run_headless(folder: Folder, seconds: float, company: "Company") -> None:
+    """Supervise for some seconds, print what happens line by line, close with a table and stop the bots."""
+    from deia_tui.core import codec, report
+    from deia_tui.core.events import MessageAccepted, OutputAdded, TurnStarted
+    from deia_tui.following import follow
+    from deia_tui.hive.hive import Hive
+    from deia_tui.hive.lock import HiveLock
+    from deia_tui.settings import load
+
+    async def watch(client: "HiveClient") -> None:
+        talking = asyncio.create_task(company(client))
+        try:
+            async with asyncio.timeout(seconds):
+                async for page in follow(client, after=0):
+                    for entry in page:
+                        if not isinstance(entry.event, OutputAdded | MessageAccepted | TurnStarted):
+                            click.echo(cli.event_line(codec.to_json(entry.event)))
+        except TimeoutError:
+            click.echo(cli.table(report.status(client.snapshot())["bots"]))
+        finally:
+            talking.cancel()
+            hive.close(False)
+
+    with HiveLock(folder, "serve"):
+        hive = Hive(folder, lambda: load(folder), mode="serve", version=__version__)
+
+        async def run() -> None:
+            for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(signum, hive.close, False)
+            await supervise(hive, folder, company=watch)
+
+        asyncio.run(run())
+
+
+async def supervise(
+    hive: "Hive",
+    folder: Folder,
+    *,
+    serving_now: Callable[[], object] = lambda: None,
+    company: "Company | None" = None,
+) -> None:
     """Open the hive and serve its API until somebody closes it. FastAPI is imported once the bots are looked after."""
     async with hive.open():
-        from deia_tui.api.app import create_app
-        from deia_tui.api.server import serving
+        beside = asyncio.create_task(company(hive)) if company is not None else None
+        try:
+            from deia_tui.api.app import create_app
+            from deia_tui.api.server import serving
 
-        async with serving(create_app(hive, version=__version__), folder):
-            serving_now()
-            await hive.closed()
+            async with serving(create_app(hive, version=__version__), folder):
+                serving_now()
+                await hive.closed()
+        finally:
+            if beside is not None:
+                beside.cancel()
+                await asyncio.gather(beside, return_exceptions=True)
 
 
 def take_hive(folder: Folder) -> "HiveLock":
@@ -168,6 +262,10 @@ def serve_in_background(folder: Folder) -> int:
             cwd="/",
             start_new_session=True,
         ).pid
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 for _command in cli.COMMANDS:

@@ -9,7 +9,7 @@ from typing import Any
 
 import uvicorn
 
-_FLUSH_S = 1.0
+_FLUSH_S = 0.5
 """How long an ending server waits for its connections to take what was written to them."""
 
 
@@ -38,10 +38,20 @@ class QuietServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._ending = asyncio.Event()
+        self._patience_s = 0.0
 
-    def end(self) -> None:
-        """Stop serving: open requests are answered, streams are closed, within about a second."""
+    def end(self, *, patience_s: float = 0.0) -> None:
+        """Stop serving: requests under way are answered; streams get `patience_s` to end by themselves."""
+        self._patience_s = patience_s
         self._ending.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in sockets or []:
+            if listener.family == socket.AF_INET:
+                # Inherited by accepted sockets, for which asyncio only does it when `proto` is not 0; without it every
+                # answer on a kept connection waits 40 ms for a delayed acknowledgement.
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await super().startup(sockets)
 
     async def main_loop(self) -> None:
         await self._ending.wait()
@@ -55,8 +65,8 @@ class QuietServer(uvicorn.Server):
             server.close()
         for listener in sockets or []:
             listener.close()
-        if self.server_state.tasks:
-            await asyncio.wait(self.server_state.tasks, timeout=_FLUSH_S)
+        if self.server_state.tasks and self._patience_s:
+            await asyncio.wait(self.server_state.tasks, timeout=self._patience_s)
         for connection in list(self.server_state.connections):
             connection.shutdown()
         await self._flush()

@@ -7,9 +7,9 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from deia_tui.core.bots import AgentSpec, BotSpec, RestartPolicy
 from deia_tui.core.breaker import BreakerPolicy
@@ -24,6 +24,15 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Port = Annotated[int, Field(ge=1024, le=65_535)]
 Niceness = Annotated[int, Field(ge=-20, le=19)]
+
+
+def _bot_id(text: str) -> str:
+    if not is_bot_id(text):
+        raise ValueError("this cannot name a bot: use 1 to 32 letters, digits, '-' or '_'")
+    return text
+
+
+BotId = Annotated[str, AfterValidator(_bot_id)]
 
 
 class Section(BaseModel):
@@ -44,7 +53,7 @@ class AgentSection(Section):
 
     @field_validator("argv")
     @classmethod
-    def _named(cls, argv: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    def _named(cls, argv: tuple[str, ...]) -> tuple[str, ...]:
         if argv and not argv[0].strip():
             raise ValueError("the first word must name a program")
         return argv
@@ -92,6 +101,12 @@ class ProcessSection(Section):
     first_port: Port = 8001
     last_port: Port = 8999
 
+    @model_validator(mode="after")
+    def _ports_in_order(self) -> Self:
+        if self.first_port > self.last_port:
+            raise ValueError("first_port must not be above last_port")
+        return self
+
 
 class RunawaySection(Section):
     cpu_percent: Annotated[float, Field(gt=0)] = 80.0
@@ -125,21 +140,13 @@ class Template(Section):
 class Settings(Section):
     hive: HiveSection = HiveSection()
     agents: dict[str, AgentSection] = {}
-    bots: dict[str, BotSection] = {}
+    bots: dict[BotId, BotSection] = {}
     restart: RestartSection = RestartSection()
     breaker: BreakerSection = BreakerSection()
     liveness: LivenessSection = LivenessSection()
     process: ProcessSection = ProcessSection()
     runaway: RunawaySection = RunawaySection()
     console: ConsoleSection = ConsoleSection()
-
-    @field_validator("bots")
-    @classmethod
-    def _bot_ids(cls, bots: dict[str, BotSection]) -> dict[str, BotSection]:
-        for bot_id in bots:
-            if not is_bot_id(bot_id):
-                raise ValueError(f"'{bot_id}' cannot name a bot: use 1 to 32 letters, digits, '-' or '_'")
-        return bots
 
     def agent(self, name: str) -> AgentSection | None:
         """The agent of that name; `shell` is built in."""
@@ -184,6 +191,10 @@ class Catalogue(Section):
         what = section.template or section.agent
         if what is None:
             raise CommandRejected(f"[bots.{bot_id}] in {self.source} names neither a template nor an agent.")
+        if section.template and section.agent and section.template not in self.templates:
+            raise CommandRejected(
+                f"There is no template '{section.template}', which [bots.{bot_id}] in {self.source} names.", status=404
+            )
         return self._spec(bot_id, what, section)
 
     def _spec(self, bot_id: str, what: str, section: BotSection) -> BotSpec:
@@ -275,8 +286,9 @@ def _read(path: Path, model: type[Model]) -> Model:
 
 def _explain(path: Path, text: str, model: type[Section], error: ValidationError) -> str:
     """The first thing wrong, as `FILE, line N: field: reason`."""
-    first = error.errors(include_url=False)[0]
-    where = tuple(str(part) for part in first["loc"])
+    errors = error.errors(include_url=False)
+    first = min(errors, key=lambda found: found["type"] != "extra_forbidden")  # a misspelt key explains a missing one
+    where = tuple(str(part) for part in first["loc"] if part != "[key]")
     field = ".".join(where) or "file"
     line = _line_of(text, where)
     place = f"{path}, line {line}" if line else str(path)

@@ -1,6 +1,5 @@
 """The HTTP API of a hive: routes to commands, snapshots to JSON. Who may connect, the socket's mode decides (0600)."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -14,8 +13,7 @@ from deia_tui.core import commands as cmd
 from deia_tui.core.client import HiveClient, Recorded
 from deia_tui.core.errors import CommandRejected, DeiaError
 from deia_tui.core.state import NO_SERIES
-
-PAGE = 500
+from deia_tui.following import follow
 
 
 class Body(BaseModel):
@@ -100,10 +98,12 @@ def create_app(client: HiveClient, *, version: str) -> FastAPI:
 
     @app.get("/api/events")
     async def events(
-        bot_id: str | None = None, after: int | None = None, last: int = 50, follow: bool = False
+        bot_id: str | None = None, after: int | None = None, last: int = 50, forever: bool = False
     ) -> StreamingResponse:
-        """One JSON object a line: the `last` events, or all with seq > `after`; with `follow`, without end."""
-        return StreamingResponse(_lines(client, bot_id, after, last, follow=follow), media_type="application/x-ndjson")
+        """One JSON object a line: the `last` events, or all with seq > `after`; with `forever`, without end."""
+        return StreamingResponse(
+            _lines(client, bot_id, after, last, forever=forever), media_type="application/x-ndjson"
+        )
 
     return app
 
@@ -117,30 +117,14 @@ VERBS: dict[str, Callable[..., cmd.Command]] = {
 
 
 async def _lines(
-    client: HiveClient, bot_id: str | None, after: int | None, last: int, *, follow: bool
+    client: HiveClient, bot_id: str | None, after: int | None, last: int, *, forever: bool
 ) -> AsyncIterator[bytes]:
-    loop = asyncio.get_running_loop()
-    news = asyncio.Event()
-
-    def wake() -> None:
-        loop.call_soon_threadsafe(news.set)
-
-    unsubscribe = client.subscribe(wake)
-    try:
-        if after is None:
-            page = await client.events(bot_id=bot_id, limit=last, newest=True)
-            after = page[-1].seq if page else 0
-            yield _encode(page)
-        while True:
-            news.clear()
-            while page := await client.events(bot_id=bot_id, after=after, limit=PAGE):
-                after = page[-1].seq
-                yield _encode(page)
-            if not follow:
-                return
-            await news.wait()
-    finally:
-        unsubscribe()
+    if after is None:
+        page = await client.events(bot_id=bot_id, limit=last, newest=True)
+        after = page[-1].seq if page else 0
+        yield _encode(page)
+    async for page in follow(client, bot_id=bot_id, after=after, forever=forever):
+        yield _encode(page)
 
 
 def _encode(page: Sequence[Recorded]) -> bytes:

@@ -91,6 +91,7 @@ def succeed(breaker: Breaker, permit: Permit, now: float) -> Breaker:
     """The call ended well; one slower than `slow_call_s` counts as failed."""
     if now - permit.granted > breaker.policy.slow_call_s:
         return fail(breaker, permit, now, f"slow call: {now - permit.granted:.0f} s")
+    breaker = expire(breaker, now)
     if permit.epoch != breaker.epoch:
         return breaker
     if breaker.phase is Phase.HALF_OPEN:
@@ -122,6 +123,7 @@ def observe_failure(breaker: Breaker, now: float, reason: str) -> Breaker:
 
 def give_back(breaker: Breaker, permit: Permit, now: float) -> Breaker:
     """The call was never made, or was cancelled: it says nothing about the bot. A trial can be asked for again."""
+    breaker = expire(breaker, now)
     if permit.epoch != breaker.epoch or breaker.phase is not Phase.HALF_OPEN:
         return breaker
     return replace(breaker, phase=Phase.OPEN, epoch=breaker.epoch + 1, until=now, reason="trial given back")

@@ -15,6 +15,7 @@ The supervisor answers on the same WebSocket with {"ack": SEQ} once it has commi
 """
 
 import json
+import math
 from typing import Any
 
 from deia_tui.core import events as ev
@@ -31,7 +32,7 @@ def decode(line: bytes | str) -> Frame | None:
     """The frame, or None for a torn or foreign line."""
     try:
         frame = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     sound = isinstance(frame, dict) and isinstance(frame.get("seq"), int) and isinstance(frame.get("type"), str)
     return frame if sound else None
@@ -42,7 +43,7 @@ def to_event(bot_id: str, run: int, frame: Frame) -> ev.Event | None:
 
     Raises KeyError, TypeError or ValueError when fields are missing or wrong.
     """
-    common: dict[str, Any] = {"at": float(frame["at"]), "bot_id": bot_id, "run": run, "source_seq": int(frame["seq"])}
+    common: dict[str, Any] = {"at": _number(frame["at"]), "bot_id": bot_id, "run": run, "source_seq": int(frame["seq"])}
     match frame["type"]:
         case "accepted":
             return ev.MessageAccepted(**common, message_id=str(frame["message_id"]))
@@ -59,7 +60,7 @@ def to_event(bot_id: str, run: int, frame: Frame) -> ev.Event | None:
                 message_id=str(frame["message_id"]),
                 status=status,
                 error=str(frame.get("error", "")),
-                duration_s=float(frame.get("duration_s", 0.0)),
+                duration_s=_number(frame.get("duration_s", 0.0)),
                 refused=bool(frame.get("refused", False)),
             )
         case "log":
@@ -71,11 +72,22 @@ def to_event(bot_id: str, run: int, frame: Frame) -> ev.Event | None:
             return None
 
 
-def decode_ack(text: str) -> int | None:
+def decode_ack(text: bytes | str) -> int | None:
     """The number a supervisor acknowledges, or None for anything else."""
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     seq = answer.get("ack") if isinstance(answer, dict) else None
     return seq if isinstance(seq, int) else None
+
+
+def _number(value: Any) -> float:
+    """Raises TypeError or ValueError for anything but a finite number."""
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError("a number without bounds")
+    return number

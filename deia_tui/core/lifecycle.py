@@ -16,7 +16,7 @@ from typing import Literal
 
 from deia_tui.core.bots import BotState, ExitRecord, RestartPolicy
 from deia_tui.core.errors import CommandRejected
-from deia_tui.core.restart import GiveUp, RestartHistory, RestartIn, RestartLimits, StayExited, after_exit
+from deia_tui.core.restart import GiveUp, RestartHistory, RestartIn, RestartLimits, after_exit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +175,7 @@ class AskToStop:
 
 @dataclass(frozen=True, slots=True)
 class KillTree:
-    """SIGKILL to everything of this run. `announce` is the BotStopping it begins, if none was announced before."""
+    """SIGKILL to everything of this run. `announce` is what a BotStopping must tell, if that is news."""
 
     run: int
     reason: str
@@ -213,20 +213,18 @@ def step(life: Life, input: Input, now: float) -> Step:
         # A human's wishes
         case (Off() | Backoff(), Launch() | Restart()):
             return _start(replace(life, history=RestartHistory()), now, "launched")
-        case Stopping(killed=killed), Restart():
-            return _stopping(life, now, "restart", "restarted", killed=killed)
+        case Stopping() as stopping, Restart():
+            return _change_mind(life, stopping, "restart", "restarted")
         case (_, Launch()):
             raise CommandRejected("it runs already, stop it first.")
         case (Starting() | Running(), Restart()):
             return _ask_to_stop(life, now, "restart", "restarted")
         case (Starting() | Running(), Stop()):
             return _ask_to_stop(life, now, "stop", "stopped")
-        case Stopping(killed=killed), Stop():
-            return _stopping(life, now, "stop", "stopped", killed=killed)
-        case (Starting() | Running(), Kill()):
+        case Stopping() as stopping, Stop():
+            return _change_mind(life, stopping, "stop", "stopped")
+        case (Starting() | Running() | Stopping(), Kill()):
             return _kill(life, now, "stop", "killed", announce=True)
-        case Stopping(), Kill():
-            return _kill(life, now, "stop", "killed")
         case Backoff(), (Stop() | Kill()):
             return replace(life, state=Off(how=BotState.STOPPED)), (Rest(BotState.STOPPED),)
         case Off(how=BotState.FATAL | BotState.EXITED), (Stop() | Kill()):
@@ -245,6 +243,8 @@ def step(life: Life, input: Input, now: float) -> Step:
             return replace(life, state=Running(since=now)), (NoteReady(life.run),)
         case Starting(), SpawnFailed(error=error):
             return replace(life, state=Off(how=BotState.FATAL)), (Rest(BotState.FATAL, error),)
+        case Stopping(then="policy", reason=reason), SpawnFailed(error=error):
+            return replace(life, state=Off(how=BotState.FATAL)), (Rest(BotState.FATAL, f"{reason}: {error}"),)
         case Stopping(then=then), SpawnFailed():
             return _ended(life, then, now)
         case Stopping(then="policy") as stopping, Exited(exit=exit, roll=roll):
@@ -288,10 +288,13 @@ def _ask_to_stop(life: Life, now: float, then: Literal["stop", "restart"], reaso
     return replace(life, state=state), (AskToStop(life.run, then, reason),)
 
 
-def _stopping(life: Life, now: float, then: Literal["stop", "restart"], reason: str, *, killed: bool) -> Step:
-    """Another wish while it stops: the exit is under way, only what follows changes."""
-    assert isinstance(life.state, Stopping)
-    return replace(life, state=replace(life.state, then=then, reason=reason, killed=killed)), ()
+def _change_mind(life: Life, stopping: Stopping, then: Literal["stop", "restart"], reason: str) -> Step:
+    """Another wish while it stops: only what follows the exit changes, announced so that the next supervisor knows."""
+    if stopping.then == then:
+        return life, ()
+    state = replace(stopping, then=then, reason=reason)
+    effect = KillTree(life.run, reason, then) if stopping.killed else AskToStop(life.run, then, reason)
+    return replace(life, state=state), (effect,)
 
 
 def _kill(
@@ -326,7 +329,7 @@ def _after_exit(life: Life, exit: ExitRecord, now: float, roll: float) -> Step:
             return replace(life, state=Backoff(due=now + delay_s)), (Wait(delay_s, reason),)
         case GiveUp(reason=reason):
             return replace(life, state=Off(how=BotState.FATAL)), (Rest(BotState.FATAL, reason),)
-        case StayExited():
+        case _:
             return replace(life, state=Off(how=BotState.EXITED)), (Rest(BotState.EXITED, str(exit)),)
 
 

@@ -14,7 +14,7 @@ _SHAPES = re.compile(
     r"|\bxox[a-z]-[\w-]{8,}"  # Slack
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[\w-]{30,}"  # AWS, Google
     r"|\b\d{8,10}:[\w-]{35}\b"  # Telegram
-    r"|\beyJ[\w-]{8,2000}\.[\w-]{8,2000}\.[\w-]*"  # JSON web token
+    r"|\beyJ[\w-]{8,300}\.[\w-]{8,2000}\.[\w-]*"  # JSON web token
     r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|$)",
     re.DOTALL,
 )

@@ -127,13 +127,14 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
             return replace(
                 _at_rest(bot, BotState.STARTING, event.at, event.reason),
                 run=event.run,
-                restarts=bot.restarts + event.automatic,
+                restarts=bot.restarts + 1 if event.automatic else 0,
+                wanted=True,
             )
         case ev.BotSpawned():
             return replace(bot, pid=event.pid, port=event.port)
         case ev.BotAdopted():
-            adopted = replace(_at_rest(bot, BotState.STARTING, event.at, "adopted"), queued=bot.queued)
-            return replace(adopted, pid=event.pid, port=event.port, run=event.run)
+            found = replace(bot, run=event.run, pid=event.pid, port=event.port)
+            return replace(found, state=BotState.STARTING, since=event.at, reason="adopted", due_at=None)
         case ev.BotReady():
             return replace(bot, state=BotState.RUNNING, since=event.at, reason="", health=Health.OK)
         case ev.BotStopping():
@@ -177,7 +178,7 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
 
 def first_line(text: str) -> str:
     """What a message is about, in one short line."""
-    return text.strip().partition("\n")[0][:120]
+    return text.strip().partition("\n")[0][:120].rstrip()
 
 
 def is_live(bot: BotView) -> bool:

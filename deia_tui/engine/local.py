@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from deia_tui.host import wire
 
 START_TIMEOUT_S = 30.0
 POLL_S = 0.01
+RETRY_S = 5.0
 
 
 class LocalEngine:
@@ -25,6 +25,7 @@ class LocalEngine:
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._listen: Callable[[EngineEvent], None] = _ignore
+        self._started: set[int] = set()
 
     async def open(self, listen: Callable[[EngineEvent], None]) -> NodeFound:
         self._listen = listen
@@ -74,54 +75,72 @@ class LocalEngine:
             self._writer.write(wire.encode(op, **fields))
 
     async def _connect(self) -> tuple[asyncio.StreamReader, NodeFound]:
-        """A connection that said hello to a host of our protocol; an idle host of other code is replaced first."""
-        for _ in range(3):
-            reader, writer = await self._reach()
-            writer.write(wire.encode("hello", protocol=wire.PROTOCOL, fingerprint=wire.fingerprint()))
-            welcome = await _welcome(reader)
-            if welcome is None:
-                continue
-            if welcome["fingerprint"] != wire.fingerprint() and not welcome["runs"]:
-                writer.write(wire.encode("retire"))
-                await _until_closed(reader, writer)
-                continue
-            writer.write(wire.encode("sample", on=True))
-            self._writer = writer
-            return reader, NodeFound(
-                pid=welcome["pid"],
-                runs=[_placed(run) for run in welcome["runs"]],
-                ended=[_ended(exit) for exit in welcome["exits"]],
-            )
-        raise ConfigError(f"The host process does not answer: read {self._host_log} for the reason.")
+        """A connection that said hello to a host of our protocol.
 
-    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to the host, starting one when nobody listens."""
-        host: subprocess.Popen[bytes] | None = None
+        A host that is just ending is waited for; an idle one of other code is replaced.
+        """
         deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
         while asyncio.get_running_loop().time() < deadline:
-            path, fd = socket_path(self._folder.run, "host.sock")
-            try:
-                return await asyncio.open_unix_connection(path, limit=wire.MAX_LINE)
-            except OSError:
-                if host is None or host.poll() is not None:
-                    if host is not None and host.returncode:
-                        break
-                    host = self._start_host()
+            reached = await self._reach()
+            if reached is None:
                 await asyncio.sleep(POLL_S)
-            finally:
-                os.close(fd)
-        raise ConfigError(f"The host process did not start: read {self._host_log} for the reason.")
+                continue
+            reader, writer = reached
+            welcome = await _greet(reader, writer)
+            if welcome is not None and (welcome["fingerprint"] == wire.fingerprint() or welcome["runs"]):
+                writer.write(wire.encode("sample", on=True))
+                self._writer = writer
+                return reader, NodeFound(
+                    pid=welcome["pid"],
+                    runs=[_placed(run) for run in welcome["runs"]],
+                    ended=[_ended(exit) for exit in welcome["exits"]],
+                )
+            if welcome is not None:
+                writer.write(wire.encode("retire"))
+            await _see_off(reader, writer)
+        raise ConfigError(f"The host process does not answer: read {self._host_log} for the reason.")
 
-    def _start_host(self) -> subprocess.Popen[bytes]:
-        with open(self._host_log, "ab", opener=_private) as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "deia_tui.host", "--hive", str(self._folder.root)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,
-            )
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """A connection to the host; None when nobody listens yet, and then one is being started."""
+        if self._reap():
+            raise ConfigError(f"The host process did not start: read {self._host_log} for the reason.")
+        path, fd = socket_path(self._folder.run, "host.sock")
+        try:
+            return await asyncio.open_unix_connection(path, limit=wire.MAX_LINE)
+        except OSError:
+            if not self._started:
+                self._start_host()
+            return None
+        finally:
+            os.close(fd)
+
+    def _start_host(self) -> None:
+        """A process of its own session that outlives us; no Popen, which would insist on being waited for."""
+        log = (os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-m", "deia_tui.host", "--hive", str(self._folder.root)],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, self._host_log, *log),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        self._started.add(pid)
+
+    def _reap(self) -> bool:
+        """Collect hosts we started that have ended; was there one that failed?"""
+        failed = False
+        for pid in list(self._started):
+            with contextlib.suppress(ChildProcessError):
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if not ended:
+                    continue
+                failed = failed or os.waitstatus_to_exitcode(status) > 0
+            self._started.discard(pid)
+        return failed
 
     @property
     def _host_log(self) -> str:
@@ -131,11 +150,21 @@ class LocalEngine:
         """Deliver what the host says, for ever: when it is gone, the next one is started and asked what lives."""
         while True:
             reason = await self._deliver(reader)
-            self._writer = None
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
             self._listen(NodeLost(pid, reason))
-            reader, found = await self._connect()
+            reader, found = await self._reconnect(pid)
             pid = found.pid
             self._listen(found)
+
+    async def _reconnect(self, lost: int) -> tuple[asyncio.StreamReader, NodeFound]:
+        while True:
+            try:
+                return await self._connect()
+            except ConfigError as error:
+                self._listen(NodeLost(lost, str(error)))
+                await asyncio.sleep(RETRY_S)
 
     async def _deliver(self, reader: asyncio.StreamReader) -> str:
         """Until the connection ends; returns why it did."""
@@ -151,23 +180,30 @@ class LocalEngine:
         return "it ended"
 
 
-async def _welcome(reader: asyncio.StreamReader) -> wire.Line | None:
-    """The host's first line; None when it went away instead (it may have been ending)."""
+async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> wire.Line | None:
+    """The host's answer to our hello; None when it went away instead (it was ending)."""
     lines = wire.Lines()
-    while data := await reader.read(1 << 16):
-        for line in lines.feed(data):
-            if line["op"] == "welcome":
-                return line
-            if line["op"] == "refused":
-                raise ConfigError(f"The host process of this hive refused us: {line['error']}")
+    try:
+        writer.write(wire.encode("hello", protocol=wire.PROTOCOL, fingerprint=wire.fingerprint()))
+        while data := await reader.read(1 << 16):
+            for line in lines.feed(data):
+                if line["op"] == "welcome":
+                    return line
+                if line["op"] == "refused":
+                    raise ConfigError(f"The host process of this hive refused us: {line['error']}")
+    except OSError:
+        return None
     return None
 
 
-async def _until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _see_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Until the other side has closed the connection."""
     with contextlib.suppress(OSError):
         while await reader.read(1 << 16):
             pass
-        writer.close()
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 def _event(line: wire.Line) -> EngineEvent | None:
@@ -196,7 +232,3 @@ def _ended(line: wire.Line) -> Ended:
 
 def _ignore(event: EngineEvent) -> None:
     """Nobody listens before `open`."""
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

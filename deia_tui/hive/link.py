@@ -57,11 +57,12 @@ class Link:
         return await self._request("POST", route, body, timeout_s)
 
     async def probe(self, timeout_s: float) -> None:
-        """Raises BotUnreachable unless `/health` answers in time."""
+        """Raises BotUnreachable unless `/health` answers in time; that it starts or drains is an answer."""
         try:
             await self._request("GET", "/health", None, timeout_s)
         except CommandRejected as refused:
-            raise BotUnreachable(str(refused)) from refused
+            if refused.status != 503:
+                raise BotUnreachable(str(refused)) from refused
 
     async def _request(self, method: str, route: str, body: dict[str, Any] | None, timeout_s: float) -> dict[str, Any]:
         try:

@@ -1,6 +1,7 @@
 """The life of a bot as the store remembers it, on this process's clocks."""
 
 import time
+from typing import Literal
 
 from deia_tui.core import breaker as brk
 from deia_tui.core import lifecycle as lc
@@ -21,7 +22,8 @@ def breaker_of(view: BotView, policy: brk.BreakerPolicy) -> brk.Breaker:
     if view.breaker is brk.Phase.CLOSED:
         return brk.Breaker(policy=policy)
     locked = view.breaker is brk.Phase.OPEN and view.retry_at is None
-    until = _monotonic(view.retry_at) if view.retry_at is not None else time.monotonic()
+    now = time.monotonic()
+    until = now if view.retry_at is None else min(now + policy.cooldown_s, _monotonic(view.retry_at))
     return brk.Breaker(
         policy=policy, phase=brk.Phase.OPEN, epoch=1, until=until, locked=locked, reason=view.breaker_reason
     )
@@ -36,16 +38,18 @@ def _state(view: BotView, policy: lc.LifePolicy) -> lc.State:
             return lc.Running(since=since)
         case BotState.STOPPING:
             deadline = time.monotonic() + policy.grace_period_s
-            return lc.Stopping(
-                since=since, deadline=deadline, then="policy" if view.wanted else "stop", reason=view.reason
-            )
+            then: Literal["stop", "restart", "policy"] = "policy" if view.wanted else "stop"
+            if view.wanted and view.reason == "restarted":
+                then = "restart"
+            return lc.Stopping(since=since, deadline=deadline, then=then, reason=view.reason)
         case BotState.BACKOFF:
-            return lc.Backoff(due=_monotonic(view.due_at or view.since))
+            latest = time.monotonic() + policy.limits.backoff_max_s
+            return lc.Backoff(due=min(latest, _monotonic(view.due_at or view.since)))
         case BotState.STOPPED | BotState.EXITED | BotState.FATAL:
             assert view.state in OFF
             return lc.Off(how=view.state)
 
 
 def _monotonic(at: float) -> float:
-    """The monotonic time of a wall time; nothing lies in the future by more than a clock that was set back."""
+    """The monotonic time of a wall time: in the future when the clock was set back, so bound any wait."""
     return time.monotonic() + at - time.time()

@@ -23,8 +23,10 @@ Host to supervisor:
 | exited       | bot_id, run, at, code, signal, stderr_tail [line, …]          | repeated at each hello until forgotten |
 | samples      | at, bots {id: [cpu_percent, memory_mb, processes, threads]}   | sums over each bot's process tree |
 
-A *run record* is {bot_id, run, nonce, token, pid, start_ticks, boot_id, port, started_at, spec}; the host keeps it as
-`.deia/run/bots/ID.RUN.json` as long as the run lives.
+A *run record* is {bot_id, run, nonce, token, pid, start_ticks, boot_id, port, started_at, spec, output_from}; the host
+keeps it as `.deia/run/bots/ID.RUN.json` as long as the run lives. `output_from` is how long the bot's output log was
+before it. `spawned`, `exited` and `welcome` agree for everybody who said hello; `spawn_failed` goes to who asked, also
+when a `kill` (or SIGTERM) overtakes the start: then there is no run and no `exited`.
 """
 
 import hashlib
@@ -65,6 +67,8 @@ def fingerprint() -> str:
     """Identifies the code a host forks its bots from."""
     root = Path(__file__).parent.parent
     digest = hashlib.sha256()
-    for path in sorted([*root.glob("bot/**/*.py"), *root.glob("host/*.py"), *root.glob("core/*.py")]):
+    for path in sorted(
+        [*root.glob("bot/**/*.py"), *root.glob("host/*.py"), *root.glob("core/*.py"), *root.glob("*.py")]
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -1,0 +1,109 @@
+"""One run of a bot, from its seed to its last words."""
+
+import json
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from deia_tui.bot.agents.command import CommandLine
+from deia_tui.bot.agents.place import Place, place_of
+from deia_tui.bot.agents.protocol import Agent
+from deia_tui.bot.agents.shell import Shell
+from deia_tui.bot.children import Children
+from deia_tui.bot.output_log import OutputLog
+from deia_tui.bot.seed import Seed
+from deia_tui.bot.spool import Spool
+from deia_tui.bot.worker import Worker
+from deia_tui.core.errors import ConfigError
+from deia_tui.folder import Folder, write_atomic
+
+OK = 0
+CANNOT_START = 78
+"""EX_CONFIG of sysexits.h: the operator must change something first."""
+
+
+class Life:
+    """What the service shows and steers. Making one touches neither disk nor processes; `live` does."""
+
+    def __init__(self, seed: Seed) -> None:
+        folder = Folder(seed.root)
+        self.seed = seed
+        self.children = Children()
+        self.log = OutputLog(folder.output_log(seed.bot_id))
+        self.spool = Spool(folder.spool(seed.bot_id, seed.run), self._complain)
+        self.place = place_of(seed)
+        self.agent = _agent(seed, self.place, self.children)
+        self.worker = Worker(self.agent, self.spool, self.log)
+        self._folder = folder
+        self._started = time.monotonic()
+        self._reason = ""
+
+    @property
+    def uptime_s(self) -> float:
+        return round(time.monotonic() - self._started, 3)
+
+    def end(self, reason: str, *, drain: bool = False) -> None:
+        """Begin a graceful end; `reason` of the first call is recorded."""
+        self._reason = self._reason or reason
+        self.worker.end(drain=drain)
+
+    async def live(self) -> int:
+        """Work until ended, leave nothing running, write the last words; returns the exit status."""
+        try:
+            await self.agent.start()
+        except ConfigError as error:
+            return self._cannot_start(str(error))
+        self.worker.open()
+        self.spool.add({"type": "ready"})
+        await self.worker.run()
+        await self.children.kill()
+        self.place.leave()
+        self._leave(self._folder.responses / f"{self.seed.bot_id}-shutdown-state.json", self._final_state())
+        self._leave_exit(OK)
+        self.spool.close()
+        return OK
+
+    def _cannot_start(self, why: str) -> int:
+        self.log.line(why)
+        self.spool.add({"type": "log", "level": "error", "text": why})
+        self._leave_exit(CANNOT_START)
+        self.spool.close()
+        return CANNOT_START
+
+    def _final_state(self) -> dict[str, Any]:
+        return {
+            "bot_id": self.seed.bot_id,
+            "run": self.seed.run,
+            "stopped_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "reason": self._reason,
+            "interrupted_messages": self.worker.given_up,
+            **asdict(self.worker.counts),
+            "uptime_s": self.uptime_s,
+        }
+
+    def _leave_exit(self, code: int) -> None:
+        path = self._folder.own_exit_record(self.seed.bot_id, self.seed.run)
+        self._leave(path, {"code": code, "at": time.time()})
+
+    def _leave(self, path: Path, content: dict[str, Any]) -> None:
+        # Not synced: a hundred bots stop together, and after a power cut the hive knows that they are gone.
+        try:
+            write_atomic(path, json.dumps(content).encode() + b"\n", sync=False)
+        except OSError as error:
+            self._complain(f"{path.name} cannot be written: {error.strerror}.")
+
+    def _complain(self, sentence: str) -> None:
+        self.log.line(sentence)
+        self.spool.add({"type": "log", "level": "error", "text": sentence})
+
+
+def _agent(seed: Seed, place: Place, children: Children) -> Agent:
+    spec = seed.spec.agent
+    match spec.kind:
+        case "shell":
+            return Shell(place, children, spec.timeout_s)
+        case "command":
+            prompt_file = Folder(seed.root).spool(seed.bot_id, seed.run).with_suffix(".prompt")
+            return CommandLine(spec, place, children, prompt_file)

@@ -1,0 +1,58 @@
+"""The process of one bot. `warm` does once, before any fork, all that is the same for every bot; `run` is the rest."""
+
+import asyncio
+import signal
+import socket
+import sys
+from functools import cache
+
+import uvicorn
+
+from deia_tui.bot import service
+from deia_tui.bot.children import adopt_orphans
+from deia_tui.bot.life import CANNOT_START, Life
+from deia_tui.bot.rehearsal import rehearse
+from deia_tui.bot.seed import Seed
+from deia_tui.serving import QuietServer, quiet_config
+
+_FAREWELL_S = 0.5
+"""How long listeners may take to read the last frames; the spool has them anyway."""
+
+
+def warm() -> None:
+    """Import and build everything, and push requests through, so that a forked bot neither imports nor builds."""
+    asyncio.run(rehearse(_config().loaded_app))
+
+
+def run(seed: Seed, listener: socket.socket) -> int:
+    """Be the bot `seed` on a bound socket until it ends; returns the exit status. Owns the process and its signals."""
+    for ignored in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(ignored, lambda *_: None)  # not SIG_IGN, which the agent would inherit
+    adopt_orphans()
+    try:
+        return asyncio.run(_live(seed, listener))
+    except* OSError as errors:
+        print(f"{seed.bot_id} cannot serve: {errors.exceptions[0]}.", file=sys.stderr, flush=True)
+    return CANNOT_START
+
+
+async def _live(seed: Seed, listener: socket.socket) -> int:
+    loop = asyncio.get_running_loop()
+    life = Life(seed)
+    config = _config()
+    config.loaded_app.state.life = life
+    loop.add_signal_handler(signal.SIGCHLD, life.children.reap)
+    loop.add_signal_handler(signal.SIGTERM, life.end, "SIGTERM")
+    server = QuietServer(config)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve(sockets=[listener]))
+        status = await life.live()
+        server.end(patience_s=_FAREWELL_S)
+    return status
+
+
+@cache
+def _config() -> uvicorn.Config:
+    config = quiet_config(service.build())
+    config.load()
+    return config

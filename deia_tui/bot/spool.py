@@ -1,0 +1,151 @@
+"""What a bot has said and no supervisor has committed yet: in memory for whoever listens, and in a file that survives
+the bot's death. Frames are numbered here, from 1; the file gets them before anybody else does."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from deia_tui.core.frames import Frame, encode
+from deia_tui.folder import write_atomic
+
+_KEEP = 64 * 1024 * 1024
+"""Unacknowledged bytes beyond which output is dropped (other frames never are)."""
+_REWRITE_FROM = 1024 * 1024
+_RETRY_S = 1.0
+
+
+class Spool:
+    """`complain` gets one sentence when the file cannot be written; everything goes on without it."""
+
+    def __init__(self, path: Path, complain: Callable[[str], None]) -> None:
+        self.dropped_output_bytes = 0
+        self.closed = False
+        self._file = _File(path)
+        self._complain = complain
+        self._complained = False
+        self._lines: list[bytes] = []
+        self._acked = 0
+        self._bytes = 0
+        self._news = asyncio.Event()
+
+    @property
+    def acked_seq(self) -> int:
+        return self._acked
+
+    @property
+    def last_seq(self) -> int:
+        return self._acked + len(self._lines)
+
+    def add(self, *frames: Frame) -> int:
+        """Number the frames, write them in one go, tell the listeners; returns the last number."""
+        at = round(time.time(), 4)
+        for frame in frames:
+            line = encode({"seq": self.last_seq + 1, "at": at, **frame}) + b"\n"
+            if frame["type"] == "output" and self._bytes + len(line) > _KEEP:
+                self.dropped_output_bytes += len(frame["text"].encode())
+                continue
+            self._lines.append(line)
+            self._bytes += len(line)
+        self._save()
+        self._tell()
+        return self.last_seq
+
+    def ack(self, seq: int) -> None:
+        """Everything up to `seq` is committed elsewhere: forget it."""
+        count = min(seq, self.last_seq) - self._acked
+        if count <= 0:
+            return
+        self._bytes -= sum(map(len, self._lines[:count]))
+        del self._lines[:count]
+        self._acked += count
+        with suppress(OSError):
+            if not self._lines:
+                self._file.clear()
+            elif self._file.size > _REWRITE_FROM and self._bytes < self._file.size // 2:
+                self._file.replace(b"".join(self._lines), self.last_seq)
+
+    def after(self, seq: int, limit: int = 256) -> list[bytes]:
+        """Up to `limit` unacknowledged frames that follow `seq`, encoded."""
+        start = max(0, seq - self._acked)
+        return self._lines[start : start + limit]
+
+    async def news(self, seq: int) -> None:
+        """Wait until there is more than `seq`, or no more to come."""
+        while self.last_seq <= seq and not self.closed:
+            await self._news.wait()
+
+    def close(self) -> None:
+        """Nothing more will be said."""
+        self.closed = True
+        self._save()
+        self._tell()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _save(self) -> None:
+        if not self._file.ready:
+            return
+        try:
+            self._file.append(self._lines[max(0, self._file.last_seq - self._acked) :], self.last_seq)
+        except OSError as error:
+            if not self._complained:
+                self._complained = True
+                self._complain(f"The spool cannot be written, events are kept in memory only: {error.strerror}.")
+
+
+class _File:
+    """Appends whole lines; after a failure it starts on a fresh line, a while later. `last_seq` is what it holds."""
+
+    def __init__(self, path: Path) -> None:
+        self.size = 0
+        self.last_seq = 0
+        self._path = path
+        self._fd: int | None = None
+        self._torn = False
+        self._retry_at = 0.0
+
+    @property
+    def ready(self) -> bool:
+        """False for a while after a failure."""
+        return time.monotonic() >= self._retry_at
+
+    def append(self, lines: list[bytes], last_seq: int) -> None:
+        """Raises OSError when not all of it could be written; the same lines are to be offered again."""
+        if not lines:
+            return
+        data = b"\n" * self._torn + b"".join(lines)
+        try:
+            written = os.write(self._open(), data)
+        except OSError:
+            self._retry_at = time.monotonic() + _RETRY_S
+            raise
+        self.size += written
+        self._torn = written < len(data)
+        if self._torn:
+            self._retry_at = time.monotonic() + _RETRY_S
+            raise OSError(28, os.strerror(28))
+        self.last_seq = last_seq
+
+    def clear(self) -> None:
+        if self._fd is not None:
+            os.ftruncate(self._fd, 0)
+        self.size, self._torn = 0, False
+
+    def replace(self, data: bytes, last_seq: int) -> None:
+        """Hold exactly `data`, the frames up to `last_seq`."""
+        write_atomic(self._path, data, sync=False)
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+        self.size, self._torn, self.last_seq = len(data), False, last_seq
+
+    def _open(self) -> int:
+        if self._fd is None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._fd = os.open(self._path, flags, 0o600)
+        return self._fd

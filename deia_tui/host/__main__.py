@@ -1,0 +1,17 @@
+"""`python -m deia_tui.host --hive DIR`: the host process of a hive."""
+
+import sys
+
+from deia_tui.host.newborn import Child
+from deia_tui.host.start import start
+
+
+def load() -> Child:
+    from deia_tui.bot.process import run, warm  # slow: not before it is certain that this host is wanted
+
+    warm()
+    return run
+
+
+if __name__ == "__main__":
+    sys.exit(start(sys.argv[1:], load))

@@ -1,0 +1,213 @@
+"""Which rows an event adds and changes, as SQL and values. Talks to no database."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from deia_tui.core import codec
+from deia_tui.core import events as ev
+from deia_tui.core.client import Recorded
+from deia_tui.core.state import first_line
+from deia_tui.store import rows
+from deia_tui.store.rows import BotRow, RunKey, RunRow, Values
+
+Statement = tuple[str, Values]
+_ROWS = 250
+"""At most so many in one INSERT; SQLite takes 32,766 values."""
+
+
+@dataclass(slots=True)
+class Tables:
+    """What is known of the database: the last `seq`, every bot, at least the last run of each, and the message ids
+    that were looked up and exist."""
+
+    seq: int
+    bots: dict[str, BotRow]
+    runs: dict[RunKey, RunRow]
+    asked: set[str]
+
+    def copy(self) -> "Tables":
+        return Tables(self.seq, dict(self.bots), dict(self.runs), set(self.asked))
+
+    def unknown(self, events: Iterable[ev.Event]) -> tuple[set[RunKey], set[str]]:
+        """The former runs and the message ids that must be looked up before these events are added."""
+        runs, asked = set[RunKey](), set[str]()
+        for event in events:
+            if isinstance(event, ev.MessageQueued):
+                asked.add(event.message_id)
+            elif (key := _run_key(event)) and key not in self.runs:
+                bot = self.bots.get(key[0])
+                if bot and key[1] <= bot.view.run:
+                    runs.add(key)
+        return runs, asked
+
+    def forget(self) -> None:
+        """Drop what need not be remembered between two batches."""
+        self.asked.clear()
+        if len(self.runs) > len(self.bots):
+            self.runs = {key: row for key, row in self.runs.items() if self.bots[key[0]].view.run <= key[1]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Insert:
+    """`INSERT INTO table (columns) VALUES …`, with `tail` behind it. Many rows go in one statement: every statement
+    gives up the interpreter lock, and getting it back from a busy screen can take 5 ms."""
+
+    table: str
+    columns: tuple[str, ...]
+    tail: str = ""
+
+    def statements(self, added: Sequence[Values]) -> Iterator[Statement]:
+        for start in range(0, len(added), _ROWS):
+            part = added[start : start + _ROWS]
+            places = ", ".join([f"({', '.join('?' * len(self.columns))})"] * len(part))
+            names = ", ".join(self.columns)
+            yield (
+                f"INSERT INTO {self.table} ({names}) VALUES {places} {self.tail}",
+                tuple(map(_sound, chain.from_iterable(part))),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """A change of rows that exist."""
+
+    sql: str
+
+    def statements(self, changed: Sequence[Values]) -> Iterator[Statement]:
+        return ((self.sql, tuple(map(_sound, values))) for values in changed)
+
+
+def _upsert(table: str, columns: tuple[str, ...], *key: str) -> _Insert:
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+    return _Insert(table, columns, f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}")
+
+
+_EVENT = _Insert("events", ("seq", "at", "type", "bot_id", "data"))
+_OUTPUT = _Insert("output", ("seq", "at", "bot_id", "run", "message_id", "text", "source_seq"))
+_BOT = _upsert("bots", rows.BOT_COLUMNS, "bot_id")
+_RUN = _upsert("runs", rows.RUN_COLUMNS, "bot_id", "run")
+_ASK = _Insert("messages", ("message_id", "bot_id", "sender", "text", "subject", "status", "asked_at", "since_seq"))
+_ACCEPT = _Update(
+    "UPDATE messages SET status = 'accepted', run = ?, accepted_at = ?, since_seq = ? "
+    "WHERE message_id = ? AND status = 'queued'"
+)
+_START = _Update(
+    "UPDATE messages SET status = 'running', run = ?, accepted_at = coalesce(accepted_at, ?), since_seq = ? "
+    "WHERE message_id = ? AND status IN ('queued', 'accepted')"
+)
+_END = _Update(
+    "UPDATE messages SET status = ?, run = coalesce(run, ?), error = ?, ended_at = ?, duration_s = ?, until_seq = ? "
+    "WHERE message_id = ? AND ended_at IS NULL"
+)
+_BREAKER = _upsert("breakers", rows.BREAKER_COLUMNS, "bot_id")
+_ALERT = _Insert("alerts", ("alert_id", "bot_id", "kind", "level", "text", "action", "raised_at"))
+_CLEAR = _Update("UPDATE alerts SET cleared_at = ? WHERE alert_id = ?")
+
+_ORDER = (_EVENT, _OUTPUT, _BOT, _RUN, _ASK, _ACCEPT, _START, _END, _BREAKER, _ALERT, _CLEAR)
+"""Bots come before what refers to them, and a message's steps in the order they happen."""
+
+
+class Draft:
+    """The rows that some events add and change, on top of `tables`, which stay as they are."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables.copy()
+        self._rows: defaultdict[_Insert | _Update, list[Values]] = defaultdict(list)
+        self._bots: set[str] = set()
+        self._runs: set[RunKey] = set()
+
+    def add(self, event: ev.Event) -> Recorded | None:
+        """The event with its number; None when it is there already (a replayed frame, a message asked twice)."""
+        if self._is_known(event):
+            return None
+        self.tables.seq += 1
+        self._keep(event, self.tables.seq)
+        self._fold_run(event)
+        if not isinstance(event, ev.OutputAdded):
+            self._fold_bot(event)
+            self._derive(event, self.tables.seq)
+        return Recorded(self.tables.seq, event)
+
+    def statements(self) -> Iterator[Statement]:
+        """What to execute, in order."""
+        self._rows[_BOT] = [rows.bot_values(self.tables.bots[bot_id]) for bot_id in self._bots]
+        self._rows[_RUN] = [rows.run_values(self.tables.runs[key]) for key in self._runs]
+        return chain.from_iterable(change.statements(self._rows[change]) for change in _ORDER)
+
+    def _is_known(self, event: ev.Event) -> bool:
+        if isinstance(event, ev.MessageQueued):
+            known = event.message_id in self.tables.asked
+            self.tables.asked.add(event.message_id)
+            return known
+        source_seq: int = getattr(event, "source_seq", 0)
+        if not source_seq:
+            return False
+        run = self.tables.runs.get(_run_key(event) or ("", 0))
+        return run is not None and source_seq <= run.last_seq
+
+    def _keep(self, event: ev.Event, seq: int) -> None:
+        if isinstance(event, ev.OutputAdded):
+            row: Values = (seq, event.at, event.bot_id, event.run, event.message_id, event.text, event.source_seq)
+            self._rows[_OUTPUT].append(row)
+        else:
+            data = codec.to_json(event)
+            row = (seq, event.at, data["type"], getattr(event, "bot_id", None), json.dumps(data))
+            self._rows[_EVENT].append(row)
+
+    def _fold_run(self, event: ev.Event) -> None:
+        key = _run_key(event)
+        if key is None:
+            return
+        old = self.tables.runs.get(key) or RunRow(bot_id=key[0], run=key[1], started_at=event.at)
+        new = rows.fold_run(old, event)
+        if new is not old:
+            self.tables.runs[key] = new
+            self._runs.add(key)
+
+    def _fold_bot(self, event: ev.Event) -> None:
+        bot_id: str | None = getattr(event, "bot_id", None)
+        if bot_id is None:
+            return
+        old = self.tables.bots.get(bot_id)
+        new = rows.fold_bot(old, event, bot_id)
+        if new is not None and new is not old:
+            self.tables.bots[bot_id] = new
+            self._bots.add(bot_id)
+
+    def _derive(self, event: ev.Event, seq: int) -> None:
+        match event:
+            case ev.MessageQueued():
+                about = (event.message_id, event.bot_id, event.sender, event.text, first_line(event.text))
+                self._rows[_ASK].append((*about, "queued", event.at, seq))
+            case ev.MessageAccepted():
+                self._rows[_ACCEPT].append((event.run, event.at, seq, event.message_id))
+            case ev.TurnStarted():
+                self._rows[_START].append((event.run, event.at, seq, event.message_id))
+            case ev.TurnEnded():
+                ended = (event.status, event.run, event.error, event.at, event.duration_s)
+                self._rows[_END].append((*ended, seq, event.message_id))
+            case ev.BreakerChanged():
+                self._rows[_BREAKER].append(rows.breaker_values(rows.fold_breaker(event)))
+            case ev.AlertRaised():
+                alert = (event.alert_id, event.bot_id, event.kind, event.level, event.text, event.action, event.at)
+                self._rows[_ALERT].append(alert)
+            case ev.AlertCleared():
+                self._rows[_CLEAR].append((event.at, event.alert_id))
+            case _:
+                pass
+
+
+def _run_key(event: ev.Event) -> RunKey | None:
+    run: int | None = getattr(event, "run", None)
+    return None if run is None else (getattr(event, "bot_id", ""), run)
+
+
+def _sound(value: Any) -> Any:
+    """Half a surrogate pair, which a bot can send in JSON, is no text for a database."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode()
+    return value

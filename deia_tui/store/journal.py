@@ -1,0 +1,130 @@
+"""Appends the lines of core/journal.py to the files in bot-logs/, in a thread of its own, and never half a line.
+
+A line that cannot be written (a full disk) is kept and tried again with the next one of the same file.
+"""
+
+import json
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from queue import Full, Queue
+from typing import Any
+
+from deia_tui.core import journal
+from deia_tui.core.client import Recorded
+from deia_tui.core.journal import Line, Sample
+from deia_tui.core.state import BotView
+from deia_tui.folder import Folder
+
+KEPT_LINES = 1000
+"""How many unwritten lines of one file are kept; the oldest go first."""
+QUEUED = 10_000
+"""How many additions wait for the thread; what comes when a disk hangs that long is left out, and that is reported."""
+BATCH = 250
+"""Additions written in one go: an event has at most one line for a file, so this must stay below KEPT_LINES."""
+RESOURCES_EVERY_S = 60.0
+CLOSE_TIMEOUT_S = 5.0
+
+
+class Journal:
+    """For one event loop. `on_problem` may be called from the journal's thread, once for each spell of trouble."""
+
+    def __init__(self, folder: Folder, *, registry_version: int, on_problem: Callable[[str], None]) -> None:
+        self.registry_version = registry_version
+        self._resources_at = 0.0
+        self._queue: Queue[list[Line] | None] = Queue(QUEUED)
+        self._on_problem = on_problem
+        self._overrun = False
+        self._files = _Files(folder.logs, on_problem)
+        # A daemon: a file system that hangs must not keep the interpreter from ending.
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def add(self, recorded: Iterable[Recorded]) -> None:
+        """What was committed, in order. Returns at once."""
+        for entry in recorded:
+            self.registry_version += journal.registry_action(entry.event) is not None
+            self._put(journal.route(entry.event, registry_version=self.registry_version))
+
+    def add_samples(
+        self, at: float, bots: Mapping[str, BotView], samples: Mapping[str, Sample], *, total_memory_mb: float
+    ) -> None:
+        """Telemetry of one second; the first of each minute is kept. Returns at once."""
+        if at - self._resources_at >= RESOURCES_EVERY_S or at < self._resources_at:
+            self._resources_at = at
+            self._put(journal.resources(at, bots, samples, total_memory_mb))
+
+    def close(self) -> None:
+        """Write what waits."""
+        try:
+            self._queue.put(None, timeout=CLOSE_TIMEOUT_S)
+        except Full:
+            return
+        self._thread.join(CLOSE_TIMEOUT_S)
+
+    def _put(self, lines: list[Line]) -> None:
+        if not lines:
+            return
+        try:
+            self._queue.put_nowait(lines)
+            # Only a queue that has emptied ends the trouble, or it would be reported again and again.
+            self._overrun = self._overrun and self._queue.qsize() > QUEUED // 2
+        except Full:
+            if not self._overrun:
+                self._on_problem("The disk does not take log lines fast enough: some are left out.")
+            self._overrun = True
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            waiting = [self._queue.get()]
+            waiting += [self._queue.get() for _ in range(min(self._queue.qsize(), BATCH))]
+            self._files.append(line for lines in waiting if lines is not None for line in lines)
+            closing = None in waiting
+        self._files.append(())  # a last try for what was kept
+
+
+class _Files:
+    """The files of one folder and what could not be written to them yet."""
+
+    def __init__(self, folder: Path, on_problem: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._on_problem = on_problem
+        self._unwritten: dict[str, deque[bytes]] = {}
+        self._failing = False
+
+    def append(self, lines: Iterable[Line]) -> None:
+        for file, row in lines:
+            self._unwritten.setdefault(file, deque(maxlen=KEPT_LINES)).append(_encode(row))
+        problem = ""
+        for file, waiting in list(self._unwritten.items()):
+            try:
+                _append(self._folder / file, waiting)
+                del self._unwritten[file]
+            except OSError as error:
+                problem = f"Cannot write {self._folder / file} ({error.strerror or error})."
+        if problem and not self._failing:
+            self._on_problem(problem)
+        self._failing = bool(problem)
+
+
+def _encode(row: Mapping[str, Any]) -> bytes:
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+
+
+def _append(path: Path, waiting: deque[bytes]) -> None:
+    """One write per line; what was written leaves `waiting`."""
+    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        while waiting:
+            size = os.fstat(fd).st_size
+            torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+            line = b"\n" * torn + waiting[0]
+            if os.write(fd, line) < len(line):
+                os.ftruncate(fd, size)
+                raise OSError(28, os.strerror(28))
+            waiting.popleft()
+    finally:
+        os.close(fd)

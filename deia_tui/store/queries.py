@@ -1,0 +1,228 @@
+"""Everything that is read from state.db. One statement each, so that no reader ever holds a transaction open."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import aiosqlite
+
+from deia_tui.core import codec
+from deia_tui.core import events as ev
+from deia_tui.core.client import ChatTurn, Recorded
+from deia_tui.core.state import Alert, BotView
+from deia_tui.store import rows
+from deia_tui.store.draft import Tables
+from deia_tui.store.rows import BotRow, BreakerRow, RunRow
+
+MAX_ANSWER = 1024 * 1024
+"""Characters of one answer that a chat shows."""
+_PIECES = 512
+_CUT = "\n[only the first 1 MiB of this answer is shown]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What a supervisor starts from. `runs` is the last run of each bot, `exits` when its runs ended (unix seconds)
+    since a human last launched it; `registry_version` counts the changes to registry.json so far."""
+
+    bots: Mapping[str, BotView]
+    alerts: tuple[Alert, ...]
+    runs: Mapping[str, RunRow]
+    exits: Mapping[str, tuple[float, ...]]
+    breakers: Mapping[str, BreakerRow]
+    seq: int
+    next_alert_id: int
+    registry_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRow:
+    """A message as the hive keeps it. `status`: queued, accepted, running, answered, failed, interrupted."""
+
+    number: int
+    message_id: str
+    bot_id: str
+    run: int | None
+    sender: str
+    text: str
+    status: str
+    asked_at: float
+    accepted_at: float | None
+
+
+async def read_tables(connection: aiosqlite.Connection) -> Tables:
+    bots = await _bots(connection)
+    return Tables(
+        seq=await _last_seq(connection),
+        bots=bots,
+        runs={(run.bot_id, run.run): run for run in await _last_runs(connection)},
+        asked=set(),
+    )
+
+
+async def load(connection: aiosqlite.Connection) -> Loaded:
+    breakers = await _fetch(connection, "SELECT * FROM breakers")
+    (next_alert_id,) = (await _fetch(connection, "SELECT coalesce(max(alert_id), 0) + 1 FROM alerts"))[0]
+    (version,) = (
+        await _fetch(
+            connection, "SELECT count(*) FROM events WHERE type IN ('bot_spawned', 'bot_adopted', 'bot_exited')"
+        )
+    )[0]
+    return Loaded(
+        bots={bot_id: row.view for bot_id, row in (await _bots(connection)).items()},
+        alerts=await _alerts(connection),
+        runs={run.bot_id: run for run in await _last_runs(connection)},
+        exits=await _exits(connection),
+        breakers={row["bot_id"]: rows.read_breaker(row) for row in breakers},
+        seq=await _last_seq(connection),
+        next_alert_id=next_alert_id,
+        registry_version=version,
+    )
+
+
+async def last_frame(connection: aiosqlite.Connection, bot_id: str, run: int) -> int:
+    found = await _fetch(connection, "SELECT last_seq FROM runs WHERE (bot_id, run) = (?, ?)", bot_id, run)
+    return int(found[0]["last_seq"]) if found else 0
+
+
+async def pending(connection: aiosqlite.Connection, bot_id: str) -> list[MessageRow]:
+    """Oldest first."""
+    return await _messages(connection, "bot_id = ? AND ended_at IS NULL AND status = 'queued'", bot_id)
+
+
+async def open_messages(connection: aiosqlite.Connection, bot_id: str, run: int) -> list[MessageRow]:
+    """Oldest first."""
+    where = "bot_id = ? AND ended_at IS NULL AND run = ? AND status IN ('accepted', 'running')"
+    return await _messages(connection, where, bot_id, run)
+
+
+async def chat(connection: aiosqlite.Connection, bot_id: str, *, before: int | None, limit: int) -> list[ChatTurn]:
+    found = await _fetch(
+        connection,
+        "SELECT * FROM messages WHERE bot_id = ? AND number < ? ORDER BY number DESC LIMIT ?",
+        bot_id,
+        2**63 - 1 if before is None else before,
+        limit,
+    )
+    return [await _turn(connection, row) for row in reversed(found)]
+
+
+async def events(
+    connection: aiosqlite.Connection, *, bot_id: str | None, after: int, limit: int, newest: bool
+) -> list[Recorded]:
+    # One statement over both tables: what is committed between two could be skipped for ever.
+    of_bot = "" if bot_id is None else "AND bot_id = :bot_id"
+    part = f"WHERE seq > :after {of_bot} ORDER BY seq {'DESC' if newest else 'ASC'} LIMIT :limit"
+    found = await connection.execute_fetchall(
+        f"""
+        SELECT * FROM (SELECT seq, data, at, bot_id, NULL AS run, NULL AS message_id, NULL AS text, NULL AS source_seq
+                       FROM events {part})
+        UNION ALL
+        SELECT * FROM (SELECT seq, NULL, at, bot_id, run, message_id, text, source_seq FROM output {part})
+        ORDER BY seq {"DESC" if newest else "ASC"} LIMIT :limit
+        """,
+        {"after": after, "limit": limit, "bot_id": bot_id},
+    )
+    recorded = [Recorded(row["seq"], _event(row)) for row in found]
+    return recorded[::-1] if newest else recorded
+
+
+def _event(row: sqlite3.Row) -> ev.Event:
+    if row["data"] is not None:
+        return codec.from_json(json.loads(row["data"]))
+    return ev.OutputAdded(
+        at=row["at"],
+        bot_id=row["bot_id"],
+        run=row["run"],
+        message_id=row["message_id"],
+        text=row["text"],
+        source_seq=row["source_seq"],
+    )
+
+
+async def _fetch(connection: aiosqlite.Connection, sql: str, *values: object) -> list[sqlite3.Row]:
+    return list(await connection.execute_fetchall(sql, values))
+
+
+async def _last_seq(connection: aiosqlite.Connection) -> int:
+    found = await _fetch(
+        connection, "SELECT coalesce(max(seq), 0) AS seq FROM sqlite_sequence WHERE name IN ('events', 'output')"
+    )
+    return int(found[0]["seq"])
+
+
+async def _bots(connection: aiosqlite.Connection) -> dict[str, BotRow]:
+    breakers = {row["bot_id"]: rows.read_breaker(row) for row in await _fetch(connection, "SELECT * FROM breakers")}
+    waiting = await _fetch(
+        connection,
+        "SELECT bot_id, message_id, subject FROM messages "
+        "WHERE ended_at IS NULL AND status IN ('queued', 'accepted') ORDER BY bot_id, number",
+    )
+    queued: dict[str, list[tuple[str, str]]] = {}
+    for row in waiting:
+        queued.setdefault(row["bot_id"], []).append((row["message_id"], row["subject"]))
+    return {
+        row["bot_id"]: rows.read_bot(row, breakers.get(row["bot_id"]), tuple(queued.get(row["bot_id"], ())))
+        for row in await _fetch(connection, "SELECT * FROM bots ORDER BY bot_id")
+    }
+
+
+async def _last_runs(connection: aiosqlite.Connection) -> Iterable[RunRow]:
+    found = await _fetch(
+        connection,
+        "SELECT runs.* FROM runs JOIN (SELECT bot_id, max(run) AS run FROM runs GROUP BY bot_id) USING (bot_id, run)",
+    )
+    return [rows.read_run(row) for row in found]
+
+
+async def _exits(connection: aiosqlite.Connection) -> dict[str, tuple[float, ...]]:
+    found = await _fetch(
+        connection,
+        "SELECT bot_id, ended_at FROM bots JOIN runs USING (bot_id) "
+        "WHERE runs.run >= first_run AND ended_at IS NOT NULL ORDER BY bot_id, runs.run",
+    )
+    exits: dict[str, tuple[float, ...]] = {}
+    for row in found:
+        exits[row["bot_id"]] = (*exits.get(row["bot_id"], ()), row["ended_at"])
+    return exits
+
+
+async def _alerts(connection: aiosqlite.Connection) -> tuple[Alert, ...]:
+    """The open ones and the last 50 cleared, oldest first."""
+    found = await _fetch(
+        connection,
+        "SELECT * FROM alerts WHERE cleared_at IS NULL OR alert_id IN "
+        "(SELECT alert_id FROM alerts WHERE cleared_at IS NOT NULL ORDER BY alert_id DESC LIMIT 50) ORDER BY alert_id",
+    )
+    return tuple(Alert(**dict(row)) for row in found)
+
+
+async def _messages(connection: aiosqlite.Connection, where: str, *values: object) -> list[MessageRow]:
+    names = "number, message_id, bot_id, run, sender, text, status, asked_at, accepted_at"
+    found = await _fetch(connection, f"SELECT {names} FROM messages WHERE {where} ORDER BY number", *values)
+    return [MessageRow(**dict(row)) for row in found]
+
+
+async def _turn(connection: aiosqlite.Connection, row: sqlite3.Row) -> ChatTurn:
+    answer, answer_seq = ("", 0) if row["status"] == "queued" else await _answer(connection, row)
+    kept = ("number", "message_id", "sender", "text", "status", "error", "asked_at", "ended_at")
+    return ChatTurn(**{name: row[name] for name in kept}, answer=answer, answer_seq=answer_seq)
+
+
+async def _answer(connection: aiosqlite.Connection, row: sqlite3.Row) -> tuple[str, int]:
+    """A bot answers one message at a time: the pieces lie between two numbers in the bot's own output."""
+    until_seq = row["until_seq"] or 2**63 - 1
+    where = "FROM output WHERE bot_id = ? AND seq > ? AND seq < ? AND message_id = ? ORDER BY seq"
+    # SQLite joins the pieces: fetched one by one, each would wait for the interpreter lock.
+    joined = f"SELECT group_concat(text, '') AS text, max(seq) AS seq FROM (SELECT seq, text {where} LIMIT {_PIECES})"
+    answer, seq = "", row["since_seq"]
+    while len(answer) <= MAX_ANSWER:
+        (part,) = await _fetch(connection, joined, row["bot_id"], seq, until_seq, row["message_id"])
+        if part["seq"] is None:
+            return answer, seq if answer else 0
+        answer, seq = answer + part["text"], part["seq"]
+    (last,) = await _fetch(
+        connection, f"SELECT seq {where} DESC LIMIT 1", row["bot_id"], row["since_seq"], until_seq, row["message_id"]
+    )
+    return answer[:MAX_ANSWER] + _CUT, last["seq"]

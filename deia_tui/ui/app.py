@@ -1,0 +1,131 @@
+"""The console as an application: shows what the client says, hands on what the operator wants, says how he left."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from textual import on
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.command import Provider
+from textual.screen import Screen
+
+from deia_tui.core.client import HiveClient
+from deia_tui.core.state import Snapshot, is_live
+from deia_tui.core.text import clean, shorten
+from deia_tui.ui.announce import Announcer
+from deia_tui.ui.bridge import Bridge
+from deia_tui.ui.orders import Orders, Severity
+from deia_tui.ui.screen import ConsoleScreen
+from deia_tui.ui.theme import ASCII, UNICODE
+
+
+class Leaving(StrEnum):
+    """What the operator wants of the hive when the console closes."""
+
+    STOP = "stop"
+    LEAVE = "leave"
+    BACKGROUND = "background"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleOptions:
+    """`remote` paces the screen for an SSH line; `ascii` draws with ASCII only; `read_only` refuses every command."""
+
+    theme: str = "tokyo-night"
+    ascii: bool = False
+    read_only: bool = False
+    remote: bool = False
+    version: str = ""
+
+
+def _commands() -> type[Provider]:
+    from deia_tui.ui.palette import ConsoleCommands
+
+    return ConsoleCommands
+
+
+class ConsoleApp(App[Leaving]):
+    """`on_shown` is called once, right after the first frame was painted. Without a wish, `run` returns LEAVE."""
+
+    TITLE = "deia-tui"
+    CSS_PATH = "console.tcss"
+    COMMANDS = {_commands}
+    NOTIFICATION_TIMEOUT = 4
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "ask_quit", show=False, id="app.quit.anywhere"),
+        Binding("ctrl+c", "ask_quit", show=False, id="app.quit.interrupt"),
+    ]
+
+    def __init__(
+        self, client: HiveClient, *, options: ConsoleOptions, on_shown: Callable[[], None] | None = None
+    ) -> None:
+        super().__init__()
+        self._client = client
+        self._on_shown = on_shown
+        self._glyphs = ASCII if options.ascii else UNICODE
+        self._pace_s = 0.2 if options.remote else 0.1
+        few_colors = self.console.color_system in (None, "standard")
+        self.theme = "ansi-dark" if few_colors else options.theme
+        self._orders = Orders(client, read_only=options.read_only, say=self._say)
+        self._announcer = Announcer(self._say, self._alarm)
+        self._main = ConsoleScreen(client, self._orders, self._glyphs, feed_pace_s=0.5 if options.remote else 0.25)
+        self.set_class(options.ascii, "-ascii")
+        self._bridge: Bridge | None = None
+        self._snapshot = Snapshot()
+        self._first_frame = ExitStack()
+
+    def get_default_screen(self) -> Screen[None]:
+        return self._main
+
+    def on_load(self) -> None:
+        self._first_frame.enter_context(self.batch_update())  # one paint of 40 kB instead of three
+
+    def on_ready(self) -> None:
+        self._first_frame.close()
+        self.call_after_refresh(self._shown)
+
+    def _shown(self) -> None:
+        self._bridge = Bridge(self._client, self._apply, pace_s=self._pace_s)
+        if self._on_shown is not None:
+            self._on_shown()
+
+    def on_unmount(self) -> None:
+        if self._bridge is not None:
+            self._bridge.close()
+
+    def _apply(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._main.apply(snapshot)
+        self._announcer.hear(snapshot)
+
+    # Saying something
+
+    def _say(self, sentence: str, severity: Severity) -> None:
+        self.notify(self._glyphs.plain(shorten(clean(sentence), 300)), severity=severity, markup=False)
+
+    def _alarm(self, on: bool) -> None:
+        """Bell and title mark: only for what is critical."""
+        if on:
+            self.bell()
+        if self._driver is not None:
+            self._driver.write(f"\x1b]0;{'● ' if on else ''}{self.TITLE}\x07")
+
+    # Leaving
+
+    @on(ConsoleScreen.QuitAsked)
+    def action_ask_quit(self) -> None:
+        live = sum(is_live(bot) for bot in self._snapshot.state.bots.values())
+        if not live:
+            self.exit(Leaving.LEAVE)
+            return
+        from deia_tui.ui.dialogs.quit import QuitDialog
+
+        if not any(isinstance(screen, QuitDialog) for screen in self.screen_stack):
+            self.push_screen(QuitDialog(self._client, live, read_only=self._orders.read_only), self._leave)
+
+    def _leave(self, choice: str | None) -> None:
+        if choice is not None:
+            self.exit(Leaving(choice))

@@ -1,0 +1,106 @@
+"""Launches bots: what, how many, and under which id; stays open and says why when the hive refuses."""
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from deia_tui.core.client import HiveClient, Launchable
+from deia_tui.core.commands import LaunchBots
+from deia_tui.core.errors import DeiaError
+from deia_tui.core.text import clean
+from deia_tui.ui.orders import Orders
+from deia_tui.ui.widgets.entry import Entry
+
+
+class LaunchDialog(ModalScreen[list[str]]):
+    """Returns the ids of the launched bots; None when nothing was launched."""
+
+    BINDINGS = [("escape", "cancel", "Cancel")]
+    AUTO_FOCUS = "#what"
+
+    def __init__(self, client: HiveClient, orders: Orders) -> None:
+        super().__init__()
+        self._client = client
+        self._orders = orders
+        self._what = OptionList(id="what", compact=True, markup=False)
+        self._count = Entry("1", id="count", type="integer", max_length=3, compact=True)
+        self._bot_id = Entry(id="bot-id", placeholder="chosen by the hive", max_length=32, compact=True)
+        self._refusal = Static("", markup=False, id="refusal")
+        self._busy = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog wide") as box:
+            box.border_title = "Launch"
+            box.border_subtitle = Content("enter launches, tab next field, esc cancels")
+            yield self._what
+            with Horizontal(classes="fields"):
+                yield Static("How many", classes="label")
+                yield self._count
+                yield Static("Id", classes="label")
+                yield self._bot_id
+            yield self._refusal
+
+    def on_mount(self) -> None:
+        self._refusal.display = False
+        self.run_worker(self._load())
+
+    async def _load(self) -> None:
+        try:
+            offered = await self._client.launchables()
+        except DeiaError as error:
+            self._refuse(str(error))
+            return
+        width = max((len(clean(entry.name)) for entry in offered), default=0)
+        self._what.add_options([_option(entry, width) for entry in offered])
+        if offered:
+            self._what.highlighted = next((place for place, entry in enumerate(offered) if not entry.problem), None)
+        else:
+            self._refuse("There is nothing to launch: declare an agent in .deia/hive.toml.")
+
+    @on(OptionList.OptionSelected)
+    @on(Input.Submitted)
+    def _launch(self, event: OptionList.OptionSelected | Input.Submitted) -> None:
+        event.stop()
+        if not self._busy:
+            self.run_worker(self._submit())
+
+    @on(Input.Changed)
+    def _edited(self) -> None:
+        self._refusal.display = False
+
+    async def _submit(self) -> None:
+        place = self._what.highlighted
+        what = self._what.get_option_at_index(place).id if place is not None else None
+        if what is None:
+            self._refuse("Choose what to launch first.")
+            return
+        count = int(self._count.value) if self._count.value.isdecimal() else 0
+        if count < 1:
+            self._refuse("How many? Give a number from 1.")
+            return
+        bot_id = self._bot_id.value.strip() or None
+        self._busy = True
+        try:
+            self.dismiss(await self._orders.give(LaunchBots(what=what, count=count, bot_id=bot_id, wait=False)))
+        except DeiaError as error:
+            self._refuse(str(error))
+        finally:
+            self._busy = False
+
+    def _refuse(self, sentence: str) -> None:
+        self._refusal.update(Content(clean(sentence)))
+        self._refusal.display = True
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+def _option(entry: Launchable, width: int) -> Option:
+    name, kind = clean(entry.name).ljust(width), clean(entry.kind).ljust(8)
+    if entry.problem:
+        return Option(Content(f"{name}  {kind}  {clean(entry.problem)}"), id=entry.name, disabled=True)
+    return Option(Content.assemble((name, "bold"), f"  {kind}  ", (clean(entry.summary), "dim")), id=entry.name)

@@ -1,0 +1,321 @@
+"""The main screen: its panes, which of them are seen, and what every key does."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Literal
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.events import DescendantFocus, Resize
+from textual.message import Message
+from textual.reactive import var
+from textual.screen import Screen
+from textual.widget import Widget
+
+from deia_tui.core import commands as cmd
+from deia_tui.core.client import HiveClient
+from deia_tui.core.errors import DeiaError
+from deia_tui.core.state import Snapshot
+from deia_tui.core.text import clean
+from deia_tui.ui import keymap
+from deia_tui.ui.feed import Continued, Feed, Opened
+from deia_tui.ui.orders import Orders
+from deia_tui.ui.panes.alerts import AlertsPane, alerting
+from deia_tui.ui.panes.bots import BotsPane
+from deia_tui.ui.panes.chat import ChatInput, ChatPane
+from deia_tui.ui.panes.footer import FooterBar
+from deia_tui.ui.panes.header import HeaderBar
+from deia_tui.ui.panes.log import LogPane
+from deia_tui.ui.theme import Glyphs
+
+Pane = Literal["bots", "chat", "log", "alerts"]
+PANES: tuple[Pane, ...] = ("bots", "chat", "log", "alerts")
+_SMALLEST = (60, 20)
+
+
+class ConsoleScreen(Screen[None], inherit_bindings=False):
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (72, "-narrow"), (110, "-wide"), (160, "-roomy")]
+    BINDINGS = keymap.bindings("console")
+    AUTO_FOCUS = "#bot-table"
+
+    snapshot: var[Snapshot] = var(Snapshot(), init=False)
+    selected: var[str | None] = var[str | None](None, init=False)
+    frozen: var[bool] = var(False, init=False)
+
+    class QuitAsked(Message):
+        """Somebody wants to leave."""
+
+    def __init__(self, client: HiveClient, orders: Orders, glyphs: Glyphs, *, feed_pace_s: float) -> None:
+        super().__init__(id="console")
+        self._client = client
+        self._orders = orders
+        self._header = HeaderBar(glyphs, read_only=orders.read_only)
+        self._bots = BotsPane(glyphs)
+        self._log = LogPane(glyphs)
+        self._chat = ChatPane(glyphs)
+        self._alerts = AlertsPane(glyphs)
+        self._footer = FooterBar(glyphs)
+        self._feed = Feed(client, self._show_feed, self._complain, pace_s=feed_pace_s)
+        self._newest = Snapshot()
+        self._pane: Pane = "bots"
+        self._lower: Pane = "log"
+        self._zoomed = False
+        self._to_select: str | None = None
+
+    def compose(self) -> ComposeResult:
+        bound = ConsoleScreen.snapshot
+        yield self._header.data_bind(bound, ConsoleScreen.frozen)
+        with Horizontal(id="panes"):
+            with Vertical(id="left"):
+                yield self._bots.data_bind(bound)
+                yield self._log
+            with Vertical(id="right"):
+                yield self._chat.data_bind(bound, ConsoleScreen.selected)
+                yield self._alerts.data_bind(bound)
+        yield self._footer
+
+    def on_mount(self) -> None:
+        self.run_worker(self._feed.run(), group="feed")
+
+    # What is shown
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """The hive looks like this now."""
+        self._newest = snapshot
+        if not self.frozen:
+            self.snapshot = snapshot
+            self._feed.wake(snapshot.seq)
+            if self._to_select is not None:
+                self.select(self._to_select)
+
+    def _show_feed(self, news: Opened | Continued) -> None:
+        match news:
+            case Opened():
+                self._chat.open(news.bot_id, news.turns, news.news)
+                self._log.open(news.bot_id, news.recorded)
+            case Continued():
+                self._chat.add(news.recorded)
+                self._log.add(news.recorded)
+
+    @on(BotsPane.Selected)
+    def _bot_selected(self, event: BotsPane.Selected) -> None:
+        self.selected = event.bot_id
+        self._feed.select(event.bot_id)
+
+    def select(self, bot_id: str) -> None:
+        """Put the cursor on a bot, wherever it is, as soon as it is there."""
+        self._to_select = bot_id
+        if bot_id in self.snapshot.state.bots:
+            self._to_select = None
+            if bot_id not in self._bots.table.keys:
+                self._bots.clear_filter()
+            self._bots.table.move_to(bot_id)
+
+    # Which panes are seen
+
+    def on_resize(self, event: Resize) -> None:
+        small = event.size.width < _SMALLEST[0] or event.size.height < _SMALLEST[1]
+        self._footer.notice = f"Small terminal: {_SMALLEST[0]}×{_SMALLEST[1]} or more shows everything" if small else ""
+        self._arrange()
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        inside = [node.id for node in event.widget.ancestors_with_self]
+        pane = next((pane for pane in PANES if pane in inside), None)
+        if pane is not None:
+            self._pane = pane
+            self._lower = self._lower if pane == "bots" else pane
+            self._footer.pane = event.widget.id if event.widget.id in ("chat-input", "filter") else pane
+            self._arrange()
+
+    def _arrange(self) -> None:
+        if self._zoomed or self.has_class("-tiny"):
+            seen: tuple[Pane, ...] = (self._pane,)
+        elif self.has_class("-narrow"):
+            seen = ("bots", self._lower)
+        else:
+            seen = PANES
+        for pane in PANES:
+            self.query_one(f"#{pane}").display = pane in seen
+        self.query_one("#left").display = "bots" in seen or "log" in seen
+        self.query_one("#right").display = "chat" in seen or "alerts" in seen
+
+    def _go(self, pane: Pane) -> None:
+        self._pane = pane
+        self._lower = self._lower if pane == "bots" else pane
+        self._arrange()
+        widgets: dict[Pane, Widget] = {
+            "bots": self._bots.table,
+            "chat": self._chat.view,
+            "log": self._log,
+            "alerts": self._alerts,
+        }
+        widgets[pane].focus()
+
+    def action_next_pane(self) -> None:
+        self._go(PANES[(PANES.index(self._pane) + 1) % len(PANES)])
+
+    def action_previous_pane(self) -> None:
+        self._go(PANES[(PANES.index(self._pane) - 1) % len(PANES)])
+
+    def action_alerts(self) -> None:
+        self._go("alerts")
+
+    def action_zoom(self) -> None:
+        self._zoomed = not self._zoomed
+        self._arrange()
+
+    def action_freeze(self) -> None:
+        self.frozen = not self.frozen
+        self.apply(self._newest)
+
+    def action_back(self) -> None:
+        if self._zoomed:
+            self.action_zoom()
+        elif self._bots.clear_filter():
+            self._bots.table.focus()
+        elif self._bots.table.marked:
+            self._bots.mark(frozenset())
+        else:
+            self._go("bots")
+
+    def action_filter(self) -> None:
+        self._go("bots")
+        self._bots.open_filter()
+
+    def action_jump(self, place: int) -> None:
+        bots = alerting(self.snapshot.state.alerts)
+        if place <= len(bots):
+            self.select(bots[place - 1])
+
+    def action_copy(self) -> None:
+        match self._pane:
+            case _ if selected := self.get_selected_text():
+                text = selected
+            case "chat":
+                text = self._chat.view.newest_answer_seen()
+            case "log":
+                text = self._log.selected_text()
+            case "alerts":
+                text = self._alerts.selected_text()
+            case _:
+                text = self._bots.selected_text()
+        if text:
+            self.app.copy_to_clipboard(text)
+            self._say(f"Copied {len(text)} characters.")
+
+    # Chat
+
+    def action_chat(self) -> None:
+        if self._pane == "alerts" and (alert := self._alerts.selected()) is not None and alert.bot_id:
+            self.select(alert.bot_id)
+        if self.selected is None:
+            self._say("There is no bot to write to: press l to launch one.")
+            return
+        self._go("chat")
+        self._chat.input.focus()
+
+    @on(ChatInput.Left)
+    def _leave_input(self) -> None:
+        self._go("bots")
+
+    @on(ChatPane.Send)
+    def _send(self, event: ChatPane.Send) -> None:
+        self._begin(self._deliver(event))
+
+    async def _deliver(self, event: ChatPane.Send) -> None:
+        try:
+            await self._orders.give(cmd.SendMessage(bot_id=event.bot_id, text=event.text))
+        except DeiaError as error:
+            self._chat.refuse(event.draft, event.beside, str(error))
+            self._complain(str(error))
+
+    @on(ChatPane.OlderWanted)
+    def _load_older(self, event: ChatPane.OlderWanted) -> None:
+        self.run_worker(self._read_older(event.bot_id, event.before), group="older", exclusive=True)
+
+    async def _read_older(self, bot_id: str, before: int) -> None:
+        try:
+            turns = await self._client.chat(bot_id, before=before)
+        except DeiaError as error:
+            self._complain(str(error))
+        else:
+            self._chat.add_older(bot_id, turns)
+
+    # Orders
+
+    def action_stop(self) -> None:
+        self._order(lambda bot_id: cmd.StopBot(bot_id=bot_id), "Stopping")
+
+    def action_restart(self) -> None:
+        self._order(lambda bot_id: cmd.RestartBot(bot_id=bot_id), "Restarting")
+
+    def action_interrupt(self) -> None:
+        self._order(lambda bot_id: cmd.InterruptBot(bot_id=bot_id), "Interrupting")
+
+    def _order(self, command: Callable[[str], cmd.Command], doing: str) -> None:
+        bots = self._bots.chosen()
+        if bots and self._orders.allowed():
+            self._begin(self._orders.give_all([command(bot_id) for bot_id in bots], f"{doing} {name_all(bots)}"))
+
+    def action_mark(self) -> None:
+        self._bots.toggle_mark()
+
+    def action_kill(self) -> None:
+        bots = self._bots.chosen()
+        if not bots or not self._orders.allowed():
+            return
+        from deia_tui.ui.dialogs.confirm import ConfirmDialog
+
+        def kill(confirmed: bool | None) -> None:
+            if confirmed:
+                orders = [cmd.KillBot(bot_id=bot_id) for bot_id in bots]
+                self._begin(self._orders.give_all(orders, f"Killed {name_all(bots)}"))
+
+        question = f"Kill {name_all(bots)}?"
+        detail = "Every process of it ends now, without saving anything. It stays stopped."
+        self.app.push_screen(ConfirmDialog(question, detail, yes="Kill"), kill)
+
+    def action_clear_alert(self) -> None:
+        alert = self._alerts.selected()
+        if alert is not None and alert.cleared_at is None and self._orders.allowed():
+            self._begin(self._orders.give_all([cmd.ClearAlert(alert_id=alert.alert_id)]))
+
+    def action_launch(self) -> None:
+        if not self._orders.allowed():
+            return
+        from deia_tui.ui.dialogs.launch import LaunchDialog
+
+        def launched(bot_ids: Sequence[str] | None) -> None:
+            if bot_ids:
+                self._say(f"Launched {name_all(bot_ids)}")
+                self.select(bot_ids[0])
+
+        self.app.push_screen(LaunchDialog(self._client, self._orders), launched)
+
+    # The console itself
+
+    def action_palette(self) -> None:
+        self.app.action_command_palette()
+
+    def action_help(self) -> None:
+        from deia_tui.ui.dialogs.help import HelpOverlay
+
+        self.app.push_screen(HelpOverlay(self._pane, self._header.glyphs))
+
+    def action_ask_quit(self) -> None:
+        self.post_message(self.QuitAsked())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self.run_worker(work, group="orders")
+
+    def _say(self, sentence: str) -> None:
+        self._orders.say(sentence, "information")
+
+    def _complain(self, sentence: str) -> None:
+        self._orders.say(sentence, "error")
+
+
+def name_all(bot_ids: Sequence[str]) -> str:
+    """'BOT-001', or the first, the last and how many."""
+    named = [clean(bot_id) for bot_id in bot_ids]
+    return ", ".join(named) if len(named) <= 3 else f"{len(named)} bots ({named[0]} … {named[-1]})"

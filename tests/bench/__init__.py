@@ -1,0 +1,1 @@
+"""What deia-tui costs and how fast it is, measured on the real program. No test: load spoils figures."""

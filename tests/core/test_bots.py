@@ -1,0 +1,51 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deia_tui.core.bots import LIVE, OFF, BotSpec, BotState, ExitRecord, RestartPolicy, spec_from_json, spec_to_json
+
+
+@given(st.from_type(BotSpec))
+def test_a_spec_survives_json(spec: BotSpec) -> None:
+    assert spec_from_json(json.loads(json.dumps(spec_to_json(spec)))) == spec
+
+
+def test_a_spec_of_a_former_version_gets_the_defaults() -> None:
+    spec = spec_from_json({"bot_id": "B", "agent": {"name": "shell", "kind": "shell"}})
+    assert (spec.restart, spec.agent.argv, spec.workdir) == (RestartPolicy.PERMANENT, (), "")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"bot_id": "B"},
+        {"bot_id": "B", "agent": 3},
+        {"bot_id": "B", "agent": {"name": "x"}},
+        {"bot_id": "B", "agent": {"name": "x", "kind": "shell"}, "restart": "sometimes"},
+        {"bot_id": "B", "agent": {"name": "x", "kind": "shell"}, "mood": "grim"},
+    ],
+)
+def test_what_is_no_spec_is_refused(data: dict[str, object]) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        spec_from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("exit", "words", "clean"),
+    [
+        (ExitRecord(at=1.0, code=0), "exit 0", True),
+        (ExitRecord(at=1.0, code=3), "exit 3", False),
+        (ExitRecord(at=1.0, signal="SIGKILL"), "SIGKILL", False),
+        (ExitRecord(at=1.0), "exit unknown", False),
+    ],
+)
+def test_an_exit_in_words(exit: ExitRecord, words: str, clean: bool) -> None:
+    assert (str(exit), exit.clean) == (words, clean)
+
+
+def test_a_bot_is_live_or_off_or_waits_to_start_again() -> None:
+    assert not LIVE & OFF
+    assert set(BotState) - LIVE - OFF == {BotState.BACKOFF}

@@ -1,0 +1,89 @@
+import json
+
+from deia_tui.core.bots import Activity, AgentSpec, BotSpec, BotState, ExitRecord, Health
+from deia_tui.core.report import bot_status, status
+from deia_tui.core.state import NO_SERIES, BotView, HiveState, Series, Snapshot, Telemetry
+
+AGENT = AgentSpec(name="shell", kind="shell")
+RUNNING = BotView(
+    bot_id="BOT-002",
+    spec=BotSpec(bot_id="BOT-002", agent=AGENT, template="tool-builder"),
+    state=BotState.RUNNING,
+    activity=Activity.BUSY,
+    run=3,
+    restarts=2,
+    pid=50080,
+    port=8001,
+    health=Health.OK,
+    message_id="m",
+    queued=(("n", "next"),),
+)
+EXITED = BotView(
+    bot_id="BOT-001",
+    spec=BotSpec(bot_id="BOT-001", agent=AGENT),
+    state=BotState.EXITED,
+    reason="SIGKILL",
+    exit=ExitRecord(at=5.0, signal="SIGKILL"),
+)
+SAMPLES = Series(cpu=(1.0, 12.345), memory_mb=(1.0, 62.06))
+
+
+def test_a_snapshot_as_status_prints_it() -> None:
+    state = HiveState(
+        name="site",
+        folder="/srv/site",
+        pid=9,
+        mode="serve",
+        host_pid=10,
+        bots={"BOT-002": RUNNING, "BOT-001": EXITED},
+    )
+    report = status(Snapshot(seq=7, state=state, telemetry=Telemetry(bots={"BOT-002": SAMPLES})))
+    assert json.loads(json.dumps(report)) == {
+        "hive": {"name": "site", "folder": "/srv/site", "seq": 7, "host_pid": 10},
+        "supervisor": {"pid": 9, "mode": "serve"},
+        "bots": [
+            {
+                "id": "BOT-001",
+                "state": "exited",
+                "activity": "idle",
+                "pid": None,
+                "port": None,
+                "run": 0,
+                "restarts": 0,
+                "breaker": "closed",
+                "health": "unknown",
+                "cpu_percent": None,
+                "memory_mb": None,
+                "agent": "shell",
+                "template": None,
+                "exit": {"code": None, "signal": "SIGKILL", "at": 5.0},
+                "reason": "SIGKILL",
+                "message_id": None,
+                "queued": 0,
+            },
+            {
+                "id": "BOT-002",
+                "state": "running",
+                "activity": "busy",
+                "pid": 50080,
+                "port": 8001,
+                "run": 3,
+                "restarts": 2,
+                "breaker": "closed",
+                "health": "ok",
+                "cpu_percent": 12.3,
+                "memory_mb": 62.1,
+                "agent": "shell",
+                "template": "tool-builder",
+                "exit": None,
+                "reason": "",
+                "message_id": "m",
+                "queued": 1,
+            },
+        ],
+    }
+
+
+def test_figures_of_a_former_run_are_not_shown() -> None:
+    assert bot_status(EXITED, SAMPLES)["cpu_percent"] is None
+    assert bot_status(RUNNING, NO_SERIES)["memory_mb"] is None

@@ -1,0 +1,239 @@
+from dataclasses import replace
+from types import MappingProxyType
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deia_tui.core import events as ev
+from deia_tui.core.bots import LIVE, Activity, AgentSpec, BotSpec, BotState, ExitRecord, Health
+from deia_tui.core.breaker import Phase
+from deia_tui.core.state import Alert, BotView, HiveState, first_line, fold, fold_bot, is_live
+
+AT = 1_760_000_000.0
+SPEC = BotSpec(bot_id="B", agent=AgentSpec(name="shell", kind="shell"))
+BUSY = BotView(
+    bot_id="B",
+    spec=SPEC,
+    state=BotState.RUNNING,
+    activity=Activity.BUSY,
+    run=2,
+    restarts=1,
+    pid=50080,
+    port=8001,
+    health=Health.OK,
+    message_id="m",
+    task="build it",
+    queued=(("n", "test it"), ("o", "ship it")),
+)
+EXIT = ExitRecord(at=AT, signal="SIGKILL")
+
+views = st.builds(BotView, bot_id=st.just("B"), spec=st.just(SPEC), state=..., activity=..., pid=..., port=...)
+anything = st.one_of(*(st.from_type(kind) for kind in get_args(ev.Event)))
+at_rest = st.one_of(
+    *(
+        st.builds(kind, bot_id=st.just("B"))
+        for kind in (ev.BotStarting, ev.BotExited, ev.BotBackingOff, ev.BotStopped, ev.BotFinished, ev.BotGaveUp)
+    )
+)
+
+
+def hive(*bots: BotView, alerts: tuple[Alert, ...] = ()) -> HiveState:
+    return HiveState(bots=MappingProxyType({bot.bot_id: bot for bot in bots}), alerts=alerts)
+
+
+# Laws
+
+
+@given(views, at_rest)
+def test_a_bot_without_a_process_has_no_pid_no_port_and_no_message(bot: BotView, event: ev.Event) -> None:
+    bot = fold_bot(bot, event)
+    assert (bot.pid, bot.port, bot.message_id, bot.task, bot.activity) == (None, None, None, "", Activity.IDLE)
+    assert bot.health is Health.UNKNOWN
+    assert (bot.due_at is not None) is isinstance(event, ev.BotBackingOff)
+
+
+@given(anything)
+def test_an_unknown_bot_is_ignored(event: ev.Event) -> None:
+    known = isinstance(event, ev.BotLaunched)
+    assert bool(fold(HiveState(), event).bots) is known
+
+
+@given(st.lists(anything, max_size=5))
+def test_an_event_of_one_bot_changes_no_other_and_no_former_state(events: list[ev.Event]) -> None:
+    other = replace(BUSY, bot_id="a bot that no event names")
+    state = first = hive(other)
+    for event in events:
+        state = fold(state, event)
+    assert state.bots[other.bot_id] is other
+    assert dict(first.bots) == {other.bot_id: other}
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 200)), max_size=300))
+def test_every_open_alert_is_kept_and_the_last_50_cleared(moves: list[tuple[bool, int]]) -> None:
+    state, next_id, cleared = HiveState(), 1, list[int]()
+    for raised, target in moves * 2:
+        if raised:
+            state = fold(state, raise_alert(next_id))
+            next_id += 1
+        else:
+            was_open = any(alert.alert_id == target and alert.cleared_at is None for alert in state.alerts)
+            state = fold(state, ev.AlertCleared(at=AT, alert_id=target, bot_id=None, reason=""))
+            cleared += [target] * was_open
+        kept = [alert.alert_id for alert in state.alerts]
+        assert kept == sorted(kept)
+        assert sum(alert.cleared_at is not None for alert in state.alerts) <= 50
+    open_alerts = {alert.alert_id for alert in state.alerts if alert.cleared_at is None}
+    assert open_alerts == set(range(1, next_id)) - set(cleared)
+
+
+def raise_alert(alert_id: int) -> ev.AlertRaised:
+    return ev.AlertRaised(
+        at=AT, alert_id=alert_id, bot_id="B", kind="crash", level="warning", text="crashed", action="look"
+    )
+
+
+def test_the_51st_cleared_alert_is_forgotten_before_any_open_one() -> None:
+    state = HiveState()
+    for alert_id in range(1, 61):
+        state = fold(state, raise_alert(alert_id))
+    for alert_id in range(10, 61):
+        state = fold(state, ev.AlertCleared(at=AT + 1, alert_id=alert_id, bot_id="B", reason="over"))
+    assert [alert.alert_id for alert in state.alerts] == [*range(1, 10), *range(11, 61)]
+    assert state.alerts[0].cleared_at is None
+    assert state.alerts[-1] == Alert(
+        alert_id=60,
+        bot_id="B",
+        kind="crash",
+        level="warning",
+        text="crashed",
+        action="look",
+        raised_at=AT,
+        cleared_at=AT + 1,
+    )
+
+
+# What each event means
+
+
+def test_the_life_of_a_bot_as_everybody_sees_it() -> None:
+    state = HiveState()
+    common = {"at": AT, "bot_id": "B"}
+    seen = []
+    for event in (
+        ev.BotLaunched(**common, spec=SPEC),
+        ev.BotStarting(**common, run=1, nonce="n", reason="launched"),
+        ev.BotSpawned(**common, run=1, pid=7, start_ticks=1, port=8001),
+        ev.BotReady(**common, run=1),
+        ev.BotExited(**common, run=1, exit=EXIT),
+        ev.BotStarting(**common, run=2, nonce="n", reason="restart after SIGKILL", automatic=True),
+        ev.BotExited(**common, run=2, exit=EXIT),
+        ev.BotBackingOff(**common, delay_s=2.0, due_at=AT + 2, attempt=2, max_restarts=5, reason="SIGKILL"),
+        ev.BotGaveUp(**common, reason="6 exits"),
+        ev.BotLaunched(**common, spec=SPEC),
+        ev.BotStopped(**common),
+    ):
+        state = fold(state, event)
+        bot = state.bots["B"]
+        seen.append((str(bot.state), bot.reason, bot.run, bot.restarts, bot.pid, bot.wanted))
+    assert seen == [
+        ("stopped", "", 0, 0, None, True),
+        ("starting", "launched", 1, 0, None, True),
+        ("starting", "launched", 1, 0, 7, True),
+        ("running", "", 1, 0, 7, True),
+        ("running", "", 1, 0, None, True),
+        ("starting", "restart after SIGKILL", 2, 1, None, True),
+        ("starting", "restart after SIGKILL", 2, 1, None, True),
+        ("backoff", "SIGKILL · restart 2/5", 2, 1, None, True),
+        ("fatal", "6 exits", 2, 1, None, True),
+        ("fatal", "6 exits", 2, 0, None, True),
+        ("stopped", "stopped", 2, 0, None, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "changes"),
+    [
+        (
+            ev.BotAdopted(at=AT, bot_id="B", run=2, pid=50080, start_ticks=1, port=8001),
+            {"state": BotState.STARTING, "since": AT, "reason": "adopted"},  # it worked on meanwhile
+        ),
+        (
+            ev.BotStopping(at=AT, bot_id="B", run=2, then="stop", reason="stopped"),
+            {"state": BotState.STOPPING, "since": AT, "reason": "stopped", "wanted": False},
+        ),
+        (
+            ev.BotStopping(at=AT, bot_id="B", run=2, then="restart", reason="restarted"),
+            {"state": BotState.STOPPING, "since": AT, "reason": "restarted", "wanted": True},
+        ),
+        (ev.ProbeFailed(at=AT, bot_id="B", run=2, streak=1, error="no answer"), {"health": Health.UNHEALTHY}),
+        (ev.ProbeRecovered(at=AT, bot_id="B", run=2), {"health": Health.OK}),
+        (
+            ev.BreakerChanged(
+                at=AT,
+                bot_id="B",
+                from_phase=Phase.CLOSED,
+                to_phase=Phase.OPEN,
+                reason="5 failures",
+                retry_at=AT + 30,
+                failure_rate=1.0,
+                success_rate=0.0,
+                consecutive_failures=5,
+            ),
+            {"breaker": Phase.OPEN, "breaker_reason": "5 failures", "retry_at": AT + 30},
+        ),
+        (
+            ev.MessageQueued(at=AT, bot_id="B", message_id="p", sender="human", text="\n paint it \nblue"),
+            {"queued": (*BUSY.queued, ("p", "paint it"))},
+        ),
+        (
+            ev.TurnStarted(at=AT, bot_id="B", run=2, message_id="o", source_seq=1),
+            {"message_id": "o", "task": "ship it", "queued": (("n", "test it"),)},
+        ),
+        (
+            ev.TurnStarted(at=AT, bot_id="B", run=2, message_id="unheard of", source_seq=1),
+            {"message_id": "unheard of", "task": ""},
+        ),
+        (
+            ev.TurnEnded(at=AT, bot_id="B", run=2, message_id="m", status="answered", error="", duration_s=1.0),
+            {"activity": Activity.IDLE, "message_id": None, "task": ""},
+        ),
+        (
+            ev.TurnEnded(at=AT, bot_id="B", run=2, message_id="n", status="failed", error="", duration_s=0.0),
+            {"queued": (("o", "ship it"),)},
+        ),
+        (ev.MessageAccepted(at=AT, bot_id="B", run=2, message_id="n", source_seq=1), {}),
+        (ev.OutputAdded(at=AT, bot_id="B", run=2, message_id="m", text="x", source_seq=1), {}),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, dict) else "",
+)
+def test_what_an_event_changes_of_a_busy_bot(event: ev.Event, changes: dict[str, object]) -> None:
+    assert fold(hive(BUSY), event).bots["B"] == replace(BUSY, **changes)
+
+
+def test_a_bot_that_ended_for_good_says_how() -> None:
+    state = hive(BUSY)
+    for event in (ev.BotExited(at=AT, bot_id="B", run=2, exit=EXIT), ev.BotFinished(at=AT, bot_id="B")):
+        state = fold(state, event)
+    assert (state.bots["B"].state, state.bots["B"].reason) == (BotState.EXITED, "SIGKILL")
+    assert fold_bot(BUSY, ev.BotFinished(at=AT, bot_id="B")).reason == ""
+
+
+def test_the_hive_and_its_host() -> None:
+    state = fold(HiveState(), ev.HiveOpened(at=AT, pid=9, mode="background", version="1"))
+    state = fold(state, ev.HostStarted(at=AT, pid=10))
+    assert (state.pid, state.mode, state.host_pid) == (9, "background", 10)
+    assert fold(state, ev.HostLost(at=AT, pid=10, reason="SIGKILL")).host_pid is None
+    assert fold(state, ev.HiveClosed(at=AT, reason="bots left")) is state
+
+
+@pytest.mark.parametrize("state", list(BotState))
+def test_a_bot_is_live_while_a_process_is_there_or_being_made(state: BotState) -> None:
+    assert is_live(replace(BUSY, state=state)) is (state in LIVE)
+
+
+def test_what_a_message_is_about() -> None:
+    assert first_line("\n\n  build it \nand test it") == "build it"
+    assert first_line("x" * 1000) == "x" * 120
+    assert first_line("") == ""

@@ -1,0 +1,121 @@
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deia_tui.core import events as ev
+from deia_tui.core.bots import Activity, AgentSpec, BotSpec, BotState, ExitRecord
+from deia_tui.core.breaker import Phase
+from deia_tui.core.state import BotView
+from deia_tui.core.wording import countdown, describe, now_text
+
+AT = 1_760_000_000.0
+COMMON = {"at": AT, "bot_id": "B"}
+RUN = {**COMMON, "run": 2}
+SPEC = BotSpec(bot_id="B", agent=AgentSpec(name="shell", kind="shell"))
+RUNNING = BotView(bot_id="B", spec=SPEC, state=BotState.RUNNING, since=AT)
+
+
+@pytest.mark.parametrize("kind", get_args(ev.Event))
+@settings(max_examples=10)
+@given(data=st.data())
+def test_every_event_has_words(kind: type[ev.Event], data: st.DataObject) -> None:
+    event = data.draw(st.from_type(kind))
+    level, what, details = describe(event)
+    assert level in ("info", "warning", "error")
+    assert what
+    assert what == what.lower()
+    assert "\n" not in what
+    assert isinstance(details, str)
+
+
+def exited(**exit: object) -> ev.BotExited:
+    return ev.BotExited(**RUN, exit=ExitRecord(at=AT, **exit))
+
+
+def turn(status: str, error: str = "") -> ev.TurnEnded:
+    return ev.TurnEnded(**RUN, message_id="m", status=status, error=error, duration_s=1.234)
+
+
+def breaker(to_phase: Phase) -> ev.BreakerChanged:
+    return ev.BreakerChanged(
+        **COMMON,
+        from_phase=Phase.HALF_OPEN,
+        to_phase=to_phase,
+        reason="why",
+        retry_at=None,
+        failure_rate=0.0,
+        success_rate=0.0,
+        consecutive_failures=0,
+    )
+
+
+def alert(level: str) -> ev.AlertRaised:
+    return ev.AlertRaised(at=AT, alert_id=1, bot_id="B", kind="crash", level=level, text="crashed", action="")
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (ev.HiveOpened(at=AT, pid=9, mode="serve", version="1"), ("info", "hive_opened", "pid 9, serve")),
+        (ev.HostLost(at=AT, pid=9, reason="SIGKILL"), ("error", "host_lost", "pid 9: SIGKILL")),
+        (ev.BotLaunched(**COMMON, spec=SPEC), ("info", "launched", "shell")),
+        (ev.BotLaunched(**COMMON, spec=replace(SPEC, template="designer")), ("info", "launched", "designer")),
+        (ev.BotSpawned(**RUN, pid=7, start_ticks=1, port=8001), ("info", "spawned", "pid 7 port 8001")),
+        (exited(code=0), ("info", "exited", "exit 0")),
+        (exited(code=1), ("error", "exited", "exit 1")),
+        (exited(), ("error", "exited", "exit unknown")),
+        (exited(signal="SIGKILL", reason="hung"), ("error", "exited", "SIGKILL (hung)")),
+        (exited(signal="SIGKILL", reason="killed"), ("info", "exited", "SIGKILL (killed)")),
+        (
+            ev.BotBackingOff(**COMMON, delay_s=3.96, due_at=AT, attempt=3, max_restarts=5, reason="exit 1"),
+            ("warning", "backoff", "exit 1 · restart 3/5 in 4.0 s"),
+        ),
+        (breaker(Phase.OPEN), ("warning", "breaker", "half_open → open: why")),
+        (breaker(Phase.CLOSED), ("info", "breaker", "half_open → closed: why")),
+        (
+            ev.MessageQueued(**COMMON, message_id="m", sender="human", text="build it\nnow"),
+            ("info", "message", "from human: build it"),
+        ),
+        (turn("answered"), ("info", "answered", "1.23 s")),
+        (turn("failed", "exit 2"), ("warning", "failed", "1.23 s · exit 2")),
+        (ev.BotLogged(**RUN, level="error", text="x", source_seq=1), ("error", "log", "x")),
+        (alert("critical"), ("warning", "alert", "crashed")),
+        (alert("info"), ("info", "alert", "crashed")),
+    ],
+)
+def test_an_event_in_words(event: ev.Event, words: tuple[str, str, str]) -> None:
+    assert describe(event) == words
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ""),
+        ({"queued": (("m", "a"), ("n", "b"))}, "2 queued"),
+        ({"activity": Activity.BUSY, "task": "build it"}, "build it"),
+        ({"activity": Activity.BUSY, "task": "build it", "queued": (("n", "b"),)}, "build it (+1)"),
+        (
+            {"state": BotState.BACKOFF, "reason": "exit 1 · restart 3/5", "due_at": AT + 4},
+            "exit 1 · restart 3/5 in 4 s",
+        ),
+        ({"state": BotState.BACKOFF, "reason": "exit 1", "due_at": AT - 4}, "exit 1 in 0 s"),
+        ({"state": BotState.BACKOFF, "reason": "exit 1"}, "exit 1 in 0 s"),
+        ({"state": BotState.FATAL, "reason": "6 exits"}, "6 exits"),
+        ({"state": BotState.EXITED, "reason": "exit 0"}, "exit 0"),
+        ({"state": BotState.STOPPED, "reason": "stopped"}, ""),
+        ({"state": BotState.STARTING, "reason": "launched", "since": AT - 3}, "launched · 3 s"),
+        ({"state": BotState.STOPPING, "reason": "stopped", "since": AT + 3}, "stopped · 0 s"),
+        ({"breaker": Phase.OPEN, "retry_at": AT + 12}, "unavailable (recovering) · 12 s"),
+        ({"breaker": Phase.OPEN, "activity": Activity.BUSY, "task": "x"}, "unavailable (recovering)"),
+    ],
+)
+def test_what_a_bot_is_doing(changes: dict[str, object], words: str) -> None:
+    assert now_text(replace(RUNNING, **changes), AT) == words
+
+
+@pytest.mark.parametrize(("until", "words"), [(None, ""), (AT, ""), (AT - 1, ""), (AT + 12.4, " · 12 s")])
+def test_a_countdown(until: float | None, words: str) -> None:
+    assert countdown(until, AT) == words

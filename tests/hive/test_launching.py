@@ -1,0 +1,180 @@
+"""Launches as plans: which ids, which make, and every refusal before anything has happened."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deia_tui.core.bots import OFF, AgentSpec, BotSpec, BotState
+from deia_tui.core.client import Launchable
+from deia_tui.core.commands import LaunchBots
+from deia_tui.core.errors import CommandRejected, ConfigError
+from deia_tui.core.state import BotView
+from deia_tui.hive.launching import agent_environment, launchables, plan, read, unknown_bot, why_not
+from deia_tui.settings import Catalogue, Settings, Template
+
+ENV = {"PATH": "/usr/bin:/bin"}
+CATALOGUE = Catalogue(
+    settings=Settings.model_validate(
+        {
+            "agents": {
+                "cat": {"kind": "command", "argv": ["cat"]},
+                "gone": {"kind": "command", "argv": ["no-such-program"]},
+                "claude": {"kind": "claude"},
+            },
+            "bots": {
+                "BOT-002": {"agent": "shell"},
+                "SCOUT": {"template": "copier", "memory_mb": 70},
+                "LOST": {"agent": "shell", "workdir": "/no/such/folder"},
+            },
+        }
+    ),
+    templates={"copier": Template(agent="cat", capabilities=("copy", "paste")), "orphan": Template(agent="nobody")},
+)
+
+
+def bot(bot_id: str, state: BotState, what: str = "shell", pid: int | None = None) -> BotView:
+    return BotView(bot_id=bot_id, spec=CATALOGUE.spec(bot_id, what), state=state, pid=pid)
+
+
+def planned(command: LaunchBots, *bots: BotView) -> list[BotSpec]:
+    return plan(command, CATALOGUE, MappingProxyType({bot.bot_id: bot for bot in bots}), ENV)
+
+
+def ids(command: LaunchBots, *bots: BotView) -> list[str]:
+    return [spec.bot_id for spec in planned(command, *bots)]
+
+
+def test_new_bots_get_the_lowest_free_numbers() -> None:
+    """BOT-002 is declared in hive.toml and keeps its number."""
+    assert ids(LaunchBots(what="shell", count=3)) == ["BOT-001", "BOT-003", "BOT-004"]
+    assert ids(LaunchBots(what="shell"), bot("BOT-001", BotState.RUNNING)) == ["BOT-003"]
+
+
+def test_all_bots_of_a_launch_are_of_one_make() -> None:
+    specs = planned(LaunchBots(what="copier", count=2))
+    assert [replace(spec, bot_id="") for spec in specs] == [CATALOGUE.spec("", "copier")] * 2
+
+
+@pytest.mark.parametrize(
+    ("former", "used_again"),
+    [
+        (bot("BOT-007", BotState.STOPPED), True),
+        (bot("BOT-007", BotState.EXITED), True),
+        (bot("BOT-007", BotState.FATAL), False),  # waits for a human who means it
+        (bot("BOT-007", BotState.BACKOFF), False),
+        (bot("BOT-007", BotState.STOPPED, "copier"), False),
+        (bot("BOT-002", BotState.STOPPED), False),  # declared: launched by its name
+    ],
+)
+def test_a_bot_that_is_off_is_used_again_before_a_new_number(former: BotView, used_again: bool) -> None:
+    assert (former.bot_id in ids(LaunchBots(what="shell"), former)) is used_again
+
+
+@settings(max_examples=50)
+@given(
+    states=st.dictionaries(st.integers(1, 30), st.sampled_from(BotState), max_size=20),
+    count=st.integers(1, 40),
+)
+def test_a_launch_never_touches_a_bot_that_is_not_off(states: dict[int, BotState], count: int) -> None:
+    bots = {f"BOT-{number:03d}": bot(f"BOT-{number:03d}", state) for number, state in states.items()}
+    launched = ids(LaunchBots(what="shell", count=count), *bots.values())
+    assert len(set(launched)) == count
+    assert launched == sorted(launched)
+    assert all(bots[bot_id].state in OFF for bot_id in launched if bot_id in bots)
+
+
+@pytest.mark.parametrize("command", [LaunchBots(what="SCOUT"), LaunchBots(what="", bot_id="SCOUT")])
+def test_a_declared_bot_is_launched_by_its_name(command: LaunchBots) -> None:
+    [spec] = planned(command)
+    assert spec == CATALOGUE.declared("SCOUT")
+    assert spec.memory_mb == 70.0
+
+
+def test_an_id_of_ones_own() -> None:
+    assert planned(LaunchBots(what="copier", bot_id="BEE-001A")) == [CATALOGUE.spec("BEE-001A", "copier")]
+    assert planned(LaunchBots(what="shell", bot_id="SCOUT")) == [CATALOGUE.spec("SCOUT", "shell")]
+    assert ids(LaunchBots(what="shell", bot_id="X"), bot("X", BotState.FATAL)) == ["X"]
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "sentence"),
+    [
+        (LaunchBots(what="shell", count=0), 400, "Count must be 1 to 999, not 0."),
+        (LaunchBots(what="shell", count=1000), 400, "Count must be 1 to 999, not 1000."),
+        (LaunchBots(what="shell", count=999), 409, "Only 996 of 999 bots fit"),
+        (LaunchBots(what="shell", bot_id="a b"), 400, "'a b' cannot name a bot"),
+        (LaunchBots(what="shell", bot_id="X", count=2), 400, "One id cannot name 2 bots"),
+        (LaunchBots(what="SCOUT", count=2), 400, "One id cannot name 2 bots"),
+        (LaunchBots(what="shell", bot_id="BOT-001"), 409, "BOT-001 runs already (pid 50080): stop it first"),
+        (LaunchBots(what="shell", bot_id="BOT-003"), 409, "BOT-003 runs already (backoff): stop it first"),
+        (LaunchBots(what="shel"), 404, "There is no template or agent 'shel': did you mean 'shell'?"),
+        (LaunchBots(what="", bot_id="X"), 404, "There is no template or agent ''; known are copier"),
+        (LaunchBots(what="orphan"), 404, "Template 'orphan' wants agent 'nobody'"),
+        (LaunchBots(what="claude"), 422, "Agent 'claude' is of kind 'claude'"),
+        (LaunchBots(what="gone"), 422, "'no-such-program', the program of agent 'gone', is not on PATH: install it"),
+        (LaunchBots(what="LOST"), 422, "The workdir of LOST, /no/such/folder, is no folder: make it"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_launched_is_refused_first(command: LaunchBots, status: int, sentence: str) -> None:
+    here = [bot("BOT-001", BotState.RUNNING, pid=50080), bot("BOT-003", BotState.BACKOFF)]
+    with pytest.raises(CommandRejected) as refusal:
+        planned(command, *here)
+    assert str(refusal.value).startswith(sentence)
+    assert refusal.value.status == status
+
+
+def test_a_program_is_looked_for_on_the_path_of_the_bot(tmp_path: Path) -> None:
+    agent = AgentSpec(name="mine", kind="command", argv=("my-agent",))
+    assert why_not(agent, {"PATH": str(tmp_path)}).startswith("'my-agent', the program of agent 'mine', is not on PATH")
+    program = tmp_path / "my-agent"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+    assert why_not(agent, {"PATH": str(tmp_path)}) == ""
+    assert why_not(replace(agent, argv=(str(program),)), {}) == "", "a path needs no PATH"
+
+
+def test_everything_that_can_be_launched_and_why_not() -> None:
+    found = launchables(CATALOGUE, ENV)
+    assert found[0] == Launchable(name="copier", kind="command", summary="copy, paste", problem="")
+    assert [(each.name, each.kind, each.problem == "") for each in found] == [
+        ("copier", "command", True),
+        ("orphan", "?", False),
+        ("shell", "shell", True),
+        ("cat", "command", True),
+        ("gone", "command", False),
+        ("claude", "claude", False),
+    ]
+
+
+def test_a_catalogue_that_does_not_fit_is_the_caller_s_to_hear() -> None:
+    def broken() -> Catalogue:
+        raise ConfigError("hive.toml, line 3: no")
+
+    with pytest.raises(CommandRejected, match=r"^hive\.toml, line 3: no$") as refusal:
+        read(broken)
+    assert refusal.value.status == 422
+    assert read(lambda: CATALOGUE) is CATALOGUE
+
+
+@pytest.mark.parametrize(
+    ("bot_id", "known", "sentence"),
+    [
+        ("bot-01", ["BOT-001"], "There is no bot 'bot-01': did you mean BOT-001?"),
+        ("zzz", ["BOT-001"], "There is no bot 'zzz'."),
+        ("BOT-001", [], "There is no bot 'BOT-001': launch one first."),
+    ],
+)
+def test_the_sentence_for_a_bot_that_is_not_there(bot_id: str, known: list[str], sentence: str) -> None:
+    assert unknown_bot(bot_id, known) == sentence
+
+
+def test_agents_see_nothing_of_ours() -> None:
+    assert agent_environment({"PATH": "/bin", "DEIA_TOKEN": "secret", "HOME": "/root"}) == {
+        "PATH": "/bin",
+        "HOME": "/root",
+    }

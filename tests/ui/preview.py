@@ -1,0 +1,175 @@
+"""The console on a scripted hive with moving data, to look at: `python -m tests.ui.preview --bots 60`."""
+
+import argparse
+import asyncio
+import random
+import threading
+import time
+from pathlib import Path
+from types import MappingProxyType
+
+from textual.pilot import Pilot
+
+from deia_tui.core import events as ev
+from deia_tui.core.bots import Activity, AgentSpec, BotState, ExitRecord
+from deia_tui.core.breaker import Phase
+from deia_tui.core.state import HISTORY_S, Series, Telemetry
+from deia_tui.ui.app import ConsoleApp, ConsoleOptions
+from tests.ui.scripted import ScriptedHive
+
+AGENTS = ("shell", "claude", "codex", "worker", "gemini")
+ANSWER = """Three tests fail since a41f9c: the clock is wall time, not monotonic.
+I would pass the clock in and sort by sequence.
+
+    def now(clock: Clock) -> float:
+        return clock.monotonic()
+
+漢字 and 🐝 are two cells wide; the line after them must still be straight.
+"""
+
+
+class Life:
+    """Plays the bots: most are idle, some work, a few are in trouble."""
+
+    def __init__(self, hive: ScriptedHive, bots: int, *, chatty: bool) -> None:
+        self.hive = hive
+        self.chatty = chatty
+        self.random = random.Random(7)
+        self.names = [f"BOT-{number:03d}" for number in range(1, bots + 1)]
+        self.loads = dict.fromkeys(self.names, 0.0)
+        self.series = {name: Series() for name in self.names}
+        self.working: dict[str, str] = {}
+        self.taken = 0
+
+    def begin(self) -> None:
+        for place, name in enumerate(self.names):
+            agent = AgentSpec(name=AGENTS[place % len(AGENTS)], kind="command")
+            self.hive.run(name, agent=agent)
+            if place % 3 == 0:
+                self.work(name)
+        for name in self.names[7::23]:
+            self.crash(name, for_good=True)
+        for name in self.names[1::29]:
+            self.crash(name, for_good=False)
+        for name in self.names[4::31]:
+            self.trip(name)
+        for _ in range(60):
+            self.sample()
+
+    def work(self, name: str) -> None:
+        number = self.random.randrange(100, 200)
+        message_id = self.hive.ask(name, f"T-{number} fix flaky login test", sender="human")
+        self.working[name] = message_id
+        self.hive.answer(name, message_id, ANSWER)
+
+    def crash(self, name: str, *, for_good: bool) -> None:
+        now, run = time.time(), self.hive.bot(name).run
+        self.working.pop(name, None)
+        exit_record = ExitRecord(at=now, signal=None if for_good else "SIGSEGV", code=1 if for_good else None)
+        self.hive.record(ev.BotExited(at=now, bot_id=name, run=run, exit=exit_record))
+        if for_good:
+            self.hive.record(ev.BotGaveUp(at=now, bot_id=name, reason="6 exits in 600 s, last: exit 1"))
+            self.hive.alert(name, "fatal: 6 exits in 600 s, last: exit 1", level="critical", action="r recovers it")
+        else:
+            self.hive.record(
+                ev.BotBackingOff(
+                    at=now, bot_id=name, delay_s=40, due_at=now + 40, attempt=3, max_restarts=5, reason="SIGSEGV"
+                )
+            )
+            self.hive.alert(name, "crashed (SIGSEGV), restart 3/5")
+
+    def trip(self, name: str) -> None:
+        now = time.time()
+        self.hive.record(
+            ev.BreakerChanged(
+                at=now,
+                bot_id=name,
+                from_phase=Phase.CLOSED,
+                to_phase=Phase.OPEN,
+                reason="5 failures in a row",
+                retry_at=now + 30,
+                failure_rate=1.0,
+                success_rate=0.0,
+                consecutive_failures=5,
+            )
+        )
+
+    def sample(self) -> None:
+        self.taken += 1
+        for name in self.names:
+            bot = self.hive.bot(name)
+            if bot.state is not BotState.RUNNING:
+                self.series[name] = Series()
+                continue
+            target = self.random.choice((15, 35, 60, 95)) if bot.activity is Activity.BUSY else 0
+            self.loads[name] += (target - self.loads[name]) * 0.3
+            old = self.series[name]
+            memory = 30 + 400 * (hash(name) % 97) / 97 + self.taken % 50
+            self.series[name] = Series(
+                cpu=(*old.cpu, round(self.loads[name], 1))[-HISTORY_S:], memory_mb=(*old.memory_mb, memory)[-HISTORY_S:]
+            )
+        bots = MappingProxyType(dict(self.series))
+        self.hive.measure(Telemetry(taken=self.taken, bots=bots, cpu_percent=34, memory_percent=41))
+
+    def go_on(self) -> None:
+        """A second passes."""
+        self.sample()
+        for name, message_id in list(self.working.items()):
+            if self.chatty:
+                self.hive.answer(name, message_id, f"step {self.taken}: looking at tests/login/test_retry.py\n")
+        if self.taken % 7 == 0 and self.working:
+            name = next(iter(self.working))
+            self.hive.finish(name, self.working.pop(name))
+            self.work(name)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bots", type=int, default=60)
+    parser.add_argument("--theme", default="tokyo-night")
+    parser.add_argument("--ascii", action="store_true")
+    parser.add_argument("--read-only", action="store_true")
+    parser.add_argument("--remote", action="store_true")
+    parser.add_argument("--quiet", action="store_true", help="working bots print nothing")
+    parser.add_argument("--screenshot", type=Path, help="save an SVG of --size after --keys, and leave")
+    parser.add_argument("--size", default="190x46")
+    parser.add_argument("--keys", default="", help="names of keys to press before the screenshot")
+    options = parser.parse_args()
+    hive = ScriptedHive(auto=True, opened=False)
+    life = Life(hive, options.bots, chatty=not options.quiet)
+    done = threading.Event()
+
+    def live() -> None:
+        hive.open()
+        life.begin()
+        while not done.wait(1.0):
+            life.go_on()
+
+    player = threading.Thread(target=live, daemon=True)
+    app = ConsoleApp(
+        hive,
+        options=ConsoleOptions(
+            theme=options.theme, ascii=options.ascii, read_only=options.read_only, remote=options.remote
+        ),
+        on_shown=player.start,
+    )
+
+    async def photograph(pilot: Pilot[object]) -> None:
+        await asyncio.sleep(2)
+        for key in options.keys.split():
+            await pilot.press(key)
+            await asyncio.sleep(0.3)
+        await asyncio.sleep(1)
+        app.save_screenshot(str(options.screenshot))
+        app.exit()
+
+    columns, _, lines = options.size.partition("x")
+    shot = options.screenshot is not None
+    size = (int(columns), int(lines)) if shot else None
+    left = app.run(headless=shot, size=size, auto_pilot=photograph if shot else None)
+    done.set()
+    print(left)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,290 @@
+"""A hive in memory: the same protocol, commands, events and fold as the real one, without processes or a database.
+
+Safe from any thread. `auto` answers messages by itself; without it a test plays the bot with `record`.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from deia_tui.core import commands as cmd
+from deia_tui.core import events as ev
+from deia_tui.core.bots import AgentSpec, BotSpec, ExitRecord
+from deia_tui.core.client import ChatTurn, Launchable, Recorded
+from deia_tui.core.errors import CommandRejected
+from deia_tui.core.ids import check_bot_id, next_bot_ids
+from deia_tui.core.state import BotView, HiveState, Snapshot, Telemetry, fold, is_live
+
+SHELL = AgentSpec(name="shell", kind="shell")
+OFFERED = (
+    Launchable(name="shell", kind="agent", summary="runs command lines", problem=""),
+    Launchable(name="worker", kind="template", summary="counts lines all day", problem=""),
+    Launchable(name="gemini", kind="agent", summary="", problem="The program 'gemini' is not on PATH: install it."),
+)
+
+
+class ScriptedHive:
+    def __init__(self, *, auto: bool = False, opened: bool = True) -> None:
+        self.given: list[cmd.Command] = []
+        self.offered: Sequence[Launchable] = OFFERED
+        self._auto = auto
+        self._lock = threading.RLock()
+        self._snapshot = Snapshot(state=HiveState(folder="~/hive/.deia"))
+        self._recorded: list[Recorded] = []
+        self._turns: dict[str, list[ChatTurn]] = {}
+        self._wakes: list[Callable[[], None]] = []
+        self._numbers = itertools.count(1)
+        if opened:
+            self.open()
+
+    # HiveClient
+
+    def snapshot(self) -> Snapshot:
+        return self._snapshot
+
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        self._wakes.append(wake)
+        return lambda: self._wakes.remove(wake)
+
+    async def submit(self, command: cmd.Command) -> cmd.Outcome:
+        with self._lock:
+            outcome = self._carry_out(command)
+            self.given.append(command)
+            return outcome
+
+    async def chat(self, bot_id: str, *, before: int | None = None, limit: int = 30) -> Sequence[ChatTurn]:
+        with self._lock:
+            turns = [turn for turn in self._turns.get(bot_id, ()) if before is None or turn.number < before]
+            return turns[-limit:]
+
+    async def events(
+        self, *, bot_id: str | None = None, after: int = 0, limit: int = 500, newest: bool = False
+    ) -> Sequence[Recorded]:
+        with self._lock:
+            rows = [row for row in self._recorded if row.seq > after and bot_id in (None, bot_of(row.event))]
+            return rows[-limit:] if newest else rows[:limit]
+
+    async def launchables(self) -> Sequence[Launchable]:
+        return self.offered
+
+    # What a test plays
+
+    def open(self) -> None:
+        self.record(ev.HiveOpened(at=time.time(), pid=4711, mode="console", version="0"))
+
+    def record(self, *events: ev.Event) -> None:
+        """What happened: folded, kept, told."""
+        with self._lock:
+            for event in events:
+                seq = self._snapshot.seq + 1
+                self._recorded.append(Recorded(seq, event))
+                self._note_turn(seq, event)
+                self._snapshot = replace(self._snapshot, seq=seq, state=fold(self._snapshot.state, event))
+            wakes = list(self._wakes)
+        for wake in wakes:
+            wake()
+
+    def measure(self, telemetry: Telemetry) -> None:
+        with self._lock:
+            self._snapshot = replace(self._snapshot, telemetry=telemetry)
+            wakes = list(self._wakes)
+        for wake in wakes:
+            wake()
+
+    def bot(self, bot_id: str) -> BotView:
+        return self._snapshot.state.bots[bot_id]
+
+    def run(self, *bot_ids: str, agent: AgentSpec = SHELL, template: str | None = None) -> None:
+        """These bots were launched and are idle."""
+        for bot_id in bot_ids:
+            self.record(
+                ev.BotLaunched(
+                    at=time.time(), bot_id=bot_id, spec=BotSpec(bot_id=bot_id, agent=agent, template=template)
+                ),
+                *self._started(bot_id, "launched"),
+            )
+
+    def ask(self, bot_id: str, text: str, *, sender: str = "human") -> str:
+        """A message reached the bot, which works on it; returns its id."""
+        message_id = self._queue(bot_id, text, sender, None)
+        run = self.bot(bot_id).run
+        self.record(
+            ev.MessageAccepted(at=time.time(), bot_id=bot_id, run=run, message_id=message_id, source_seq=1),
+            ev.TurnStarted(at=time.time(), bot_id=bot_id, run=run, message_id=message_id, source_seq=2),
+        )
+        return message_id
+
+    def answer(self, bot_id: str, message_id: str, *pieces: str) -> None:
+        run = self.bot(bot_id).run
+        for piece in pieces:
+            self.record(
+                ev.OutputAdded(at=time.time(), bot_id=bot_id, run=run, message_id=message_id, text=piece, source_seq=3)
+            )
+
+    def finish(self, bot_id: str, message_id: str) -> None:
+        self.record(
+            ev.TurnEnded(
+                at=time.time(),
+                bot_id=bot_id,
+                run=self.bot(bot_id).run,
+                message_id=message_id,
+                status="answered",
+                error="",
+                duration_s=1.0,
+            )
+        )
+
+    def alert(self, bot_id: str | None, text: str, *, level: str = "warning", action: str = "") -> int:
+        number = next(self._numbers)
+        self.record(
+            ev.AlertRaised(
+                at=time.time(),
+                alert_id=number,
+                bot_id=bot_id,
+                kind=f"kind-{number}",
+                level="critical" if level == "critical" else "warning",
+                text=text,
+                action=action,
+            )
+        )
+        return number
+
+    # Commands
+
+    def _carry_out(self, command: cmd.Command) -> cmd.Outcome:
+        match command:
+            case cmd.LaunchBots():
+                return self._launch(command)
+            case cmd.StopBot(bot_id=bot_id):
+                self.record(*self._ended(self._live(bot_id), "stopped"))
+            case cmd.KillBot(bot_id=bot_id):
+                self.record(*self._ended(self._live(bot_id), "killed"))
+            case cmd.RestartBot(bot_id=bot_id):
+                bot = self._known(bot_id)
+                self.record(
+                    *(self._ended(bot, "restarted") if is_live(bot) else ()), *self._started(bot_id, "launched")
+                )
+            case cmd.InterruptBot(bot_id=bot_id):
+                self._live(bot_id)
+            case cmd.SendMessage():
+                return [self._send(command)]
+            case cmd.StopAll():
+                running = [bot for bot in self._snapshot.state.bots.values() if is_live(bot)]
+                for bot in running:
+                    self.record(*self._ended(bot, "stopped"))
+                return [bot.bot_id for bot in running]
+            case cmd.ClearAlert(alert_id=alert_id):
+                self.record(ev.AlertCleared(at=time.time(), alert_id=alert_id, bot_id=None, reason="seen to"))
+            case cmd.CloseHive():
+                self.record(ev.HiveClosed(at=time.time(), reason="asked"))
+        return []
+
+    def _known(self, bot_id: str) -> BotView:
+        bot = self._snapshot.state.bots.get(bot_id)
+        if bot is None:
+            raise CommandRejected(f"There is no bot '{bot_id}'.", status=404)
+        return bot
+
+    def _live(self, bot_id: str) -> BotView:
+        bot = self._known(bot_id)
+        if not is_live(bot):
+            raise CommandRejected(f"{bot_id} does not run.")
+        return bot
+
+    def _launch(self, command: cmd.LaunchBots) -> cmd.Outcome:
+        offered = next((entry for entry in self.offered if entry.name == command.what), None)
+        if offered is None or offered.problem:
+            raise CommandRejected(f"'{command.what}' cannot be launched here.", status=400)
+        known = self._snapshot.state.bots
+        if command.bot_id is not None:
+            check_bot_id(command.bot_id)
+            if command.bot_id in known and is_live(known[command.bot_id]):
+                raise CommandRejected(f"{command.bot_id} runs already (pid {known[command.bot_id].pid}).")
+        bot_ids = [command.bot_id] if command.bot_id else next_bot_ids(known.keys(), command.count)
+        self.run(*bot_ids)
+        return bot_ids
+
+    def _send(self, command: cmd.SendMessage) -> str:
+        self._live(command.bot_id)
+        message_id = self._queue(command.bot_id, command.text, command.sender, command.message_id)
+        if self._auto:
+            run = self.bot(command.bot_id).run
+            now = time.time()
+            self.record(ev.TurnStarted(at=now, bot_id=command.bot_id, run=run, message_id=message_id, source_seq=2))
+            self.answer(command.bot_id, message_id, "You said:\n", command.text, "\n")
+            self.finish(command.bot_id, message_id)
+        return message_id
+
+    def _queue(self, bot_id: str, text: str, sender: str, message_id: str | None) -> str:
+        message_id = message_id or f"m-{next(self._numbers)}"
+        self.record(ev.MessageQueued(at=time.time(), bot_id=bot_id, message_id=message_id, sender=sender, text=text))
+        return message_id
+
+    def _started(self, bot_id: str, reason: str) -> list[ev.Event]:
+        known = self._snapshot.state.bots.get(bot_id)
+        run = (known.run if known else 0) + 1
+        pid, port, now = 5000 + next(self._numbers), 8000 + next(self._numbers), time.time()
+        return [
+            ev.BotStarting(at=now, bot_id=bot_id, run=run, nonce="n", reason=reason),
+            ev.BotSpawned(at=now, bot_id=bot_id, run=run, pid=pid, start_ticks=1, port=port),
+            ev.BotReady(at=now, bot_id=bot_id, run=run),
+        ]
+
+    def _ended(self, bot: BotView, reason: str) -> list[ev.Event]:
+        now = time.time()
+        signal = "SIGKILL" if reason == "killed" else None
+        exit_record = ExitRecord(at=now, code=None if signal else 0, signal=signal, reason=reason)
+        then = "restart" if reason == "restarted" else "stop"
+        return [
+            ev.BotStopping(at=now, bot_id=bot.bot_id, run=bot.run, then=then, reason=reason),
+            ev.BotExited(at=now, bot_id=bot.bot_id, run=bot.run, exit=exit_record),
+            *([] if then == "restart" else [ev.BotStopped(at=now, bot_id=bot.bot_id)]),
+        ]
+
+    # Conversations
+
+    def _note_turn(self, seq: int, event: ev.Event) -> None:
+        match event:
+            case ev.MessageQueued():
+                turns = self._turns.setdefault(event.bot_id, [])
+                turns.append(
+                    ChatTurn(
+                        number=seq,
+                        message_id=event.message_id,
+                        sender=event.sender,
+                        text=event.text,
+                        status="queued",
+                        error="",
+                        asked_at=event.at,
+                        ended_at=None,
+                        answer="",
+                        answer_seq=0,
+                    )
+                )
+            case ev.MessageAccepted():
+                self._turn(event, lambda turn: replace(turn, status="accepted"))
+            case ev.TurnStarted():
+                self._turn(event, lambda turn: replace(turn, status="running"))
+            case ev.OutputAdded():
+                self._turn(event, lambda turn: replace(turn, answer=turn.answer + event.text, answer_seq=seq))
+            case ev.TurnEnded():
+                self._turn(event, lambda turn: replace(turn, status=event.status, error=event.error, ended_at=event.at))
+            case _:
+                pass
+
+    def _turn(
+        self,
+        event: ev.MessageAccepted | ev.TurnStarted | ev.OutputAdded | ev.TurnEnded,
+        change: Callable[[ChatTurn], ChatTurn],
+    ) -> None:
+        turns = self._turns[event.bot_id]
+        for place in range(len(turns) - 1, -1, -1):
+            if turns[place].message_id == event.message_id:
+                turns[place] = change(turns[place])
+                return
+
+
+def bot_of(event: ev.Event) -> str | None:
+    return getattr(event, "bot_id", None)

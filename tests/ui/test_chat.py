@@ -1,0 +1,161 @@
+"""Talking to a bot: streaming, addressing, drafts, refusals."""
+
+import time
+
+from deia_tui.core import commands as cmd
+from deia_tui.core import events as ev
+from deia_tui.core.breaker import Phase
+from tests.ui.screens import Screen, shown
+from tests.ui.scripted import ScriptedHive
+
+
+def two_bots(*, auto: bool = False) -> ScriptedHive:
+    hive = ScriptedHive(auto=auto)
+    hive.run("BOT-001", "BOT-002")
+    return hive
+
+
+def written(screen: Screen) -> str:
+    return screen.app._main._chat.input.value
+
+
+async def test_a_message_goes_to_the_selected_bot_and_its_answer_comes_back() -> None:
+    hive = two_bots(auto=True)
+    async with shown(hive) as screen:
+        await screen.press("j", "enter")
+        await screen.write("hello")
+        await screen.press("enter")
+        await screen.gave(cmd.SendMessage(bot_id="BOT-002", text="hello"))
+        await screen.sees("you", "You said:")
+        assert written(screen) == ""
+
+
+async def test_an_answer_is_seen_while_it_grows() -> None:
+    hive = two_bots()
+    async with shown(hive) as screen:
+        message = hive.ask("BOT-001", "count")
+        hive.answer("BOT-001", message, "one t")
+        await screen.sees("answering…", "one t")
+        hive.answer("BOT-001", message, "wo three\nfo", "ur")
+        await screen.sees("one two three", "four")
+        hive.finish("BOT-001", message)
+        await screen.misses("answering…")
+        assert "".join(line[104:] for line in screen.lines()).count("one two three") == 1
+
+
+async def test_an_address_overrides_the_selection_for_one_message() -> None:
+    hive = two_bots()
+    async with shown(hive) as screen:
+        await screen.press("enter")
+        await screen.sees("To BOT-001")
+        await screen.write("@BOT-002 over there")
+        await screen.sees("To BOT-002")
+        await screen.press("enter")
+        await screen.gave(cmd.SendMessage(bot_id="BOT-002", text="over there"))
+        await screen.sees("To BOT-001")
+
+
+async def test_a_refused_message_stays_in_the_input_with_the_reason() -> None:
+    hive = two_bots()
+    async with shown(hive) as screen:
+        await screen.press("enter")
+        await screen.write("@NOBODY hi")
+        await screen.press("enter")
+        await screen.sees("There is no bot 'NOBODY'.")
+        assert written(screen) == "@NOBODY hi"
+        assert not hive.given
+
+
+async def test_every_bot_has_its_draft() -> None:
+    hive = two_bots()
+    async with shown(hive) as screen:
+        await screen.press("enter")
+        await screen.write("for one")
+        await screen.press("escape", "j", "enter")
+        assert written(screen) == ""
+        await screen.write("for two")
+        await screen.press("escape", "k", "enter")
+        assert written(screen) == "for one"
+
+
+async def test_arrows_bring_back_what_was_sent() -> None:
+    hive = two_bots()
+    async with shown(hive) as screen:
+        await screen.press("enter")
+        for text in ("first", "second"):
+            await screen.write(text)
+            await screen.press("enter")
+        await screen.write("draft")
+        await screen.press("up", "up")
+        assert written(screen) == "first"
+        await screen.press("down", "down")
+        assert written(screen) == "draft"
+
+
+async def test_keys_are_letters_while_one_writes() -> None:
+    hive = two_bots()
+    async with shown(hive) as screen:
+        await screen.press("enter")
+        await screen.press("s", "K", "q", "space", "slash", "question_mark", "colon")
+        assert written(screen) == "sKq /?:"
+        assert not hive.given
+
+
+async def test_an_open_breaker_shows_above_all_that_the_bot_is_unavailable() -> None:
+    hive = two_bots()
+    async with shown(hive) as screen:
+        now = time.time()
+        hive.record(
+            ev.BreakerChanged(
+                at=now,
+                bot_id="BOT-001",
+                from_phase=Phase.CLOSED,
+                to_phase=Phase.OPEN,
+                reason="5 failures",
+                retry_at=now + 500,
+                failure_rate=1.0,
+                success_rate=0.0,
+                consecutive_failures=5,
+            )
+        )
+        await screen.sees("Bot Unavailable (recovering) · ", "⊘ BOT-001")
+
+
+async def test_older_turns_come_when_one_scrolls_to_the_top() -> None:
+    hive = two_bots()
+    for number in range(1, 61):
+        hive.finish("BOT-001", hive.ask("BOT-001", f"question-{number}-"))
+    async with shown(hive) as screen:
+        chat = screen.app._main._chat
+        await screen.until(lambda: chat.view.transcript is not None and len(chat.view.transcript.turns) == 30)
+        chat.view.focus()
+        await screen.press("g")
+        await screen.until(lambda: chat.view.transcript is not None and len(chat.view.transcript.turns) == 60)
+        await screen.press("g")
+        await screen.sees("question-1-")
+        await screen.press("G")
+        await screen.sees("question-60-")
+
+
+async def test_wide_characters_stay_inside_the_pane() -> None:
+    hive = two_bots()
+    async with shown(hive, size=(120, 40)) as screen:
+        message = hive.ask("BOT-001", "漢字")
+        hive.answer("BOT-001", message, "漢字" * 80 + " 🐝 " + "x" * 200 + "\nend-of-answer\n")
+        await screen.sees("end-of-answer")
+        widths = {
+            len(strip.text) <= strip.cell_length == 120 for strip in screen.app.screen._compositor.render_strips()
+        }
+        assert widths == {True}
+
+
+async def test_copying_takes_the_newest_answer() -> None:
+    hive = two_bots(auto=True)
+    async with shown(hive) as screen:
+        await screen.press("enter")
+        await screen.write("copy me")
+        await screen.press("enter")
+        await screen.sees("You said:")
+        screen.app._main._chat.view.focus()
+        await screen.press("y")
+        await screen.until(lambda: screen.app.clipboard == "You said:\ncopy me")

@@ -1,0 +1,138 @@
+"""Launching, killing, leaving: what is asked, what is submitted, what is refused."""
+
+import pytest
+
+from deia_tui.core import commands as cmd
+from deia_tui.ui.app import ConsoleOptions, Leaving
+from deia_tui.ui.orders import READ_ONLY
+from tests.ui.screens import shown
+from tests.ui.scripted import ScriptedHive
+
+
+def one_bot() -> ScriptedHive:
+    hive = ScriptedHive()
+    hive.run("BOT-001")
+    return hive
+
+
+async def test_launching_submits_what_was_chosen() -> None:
+    hive = ScriptedHive()
+    async with shown(hive) as screen:
+        await screen.press("l")
+        await screen.sees("runs command lines", "counts lines all day")
+        await screen.press("down", "tab", "backspace")
+        await screen.write("3")
+        await screen.press("enter")
+        await screen.gave(cmd.LaunchBots(what="worker", count=3, bot_id=None, wait=False))
+        await screen.sees("BOT-001", "BOT-003")
+        await screen.misses("How many")
+
+
+async def test_a_refused_launch_keeps_the_dialog_open_with_the_reason() -> None:
+    hive = one_bot()
+    async with shown(hive) as screen:
+        await screen.press("l")
+        await screen.sees("runs command lines")
+        await screen.press("tab", "tab")
+        await screen.write("BOT-001")
+        await screen.press("enter")
+        await screen.sees("BOT-001 runs already (pid", "How many")
+        await screen.press("end", "backspace")
+        await screen.write("7")
+        await screen.press("enter")
+        await screen.gave(cmd.LaunchBots(what="shell", count=1, bot_id="BOT-007", wait=False))
+
+
+async def test_what_cannot_be_launched_says_why() -> None:
+    async with shown(ScriptedHive()) as screen:
+        await screen.press("l")
+        await screen.sees("The program 'gemini' is not on PATH: install it.")
+        await screen.press("down", "down", "enter")
+        await screen.until(lambda: screen.hive.given)
+        assert isinstance(screen.hive.given[0], cmd.LaunchBots)
+        assert screen.hive.given[0].what != "gemini"
+
+
+async def test_killing_asks_with_the_name_and_cancel_is_the_answer_of_enter() -> None:
+    hive = one_bot()
+    async with shown(hive) as screen:
+        await screen.press("K")
+        await screen.sees("Kill BOT-001?")
+        await screen.press("enter")
+        await screen.misses("Kill BOT-001?")
+        assert not hive.given
+        await screen.press("K")
+        await screen.sees("Kill BOT-001?")
+        await screen.press("right", "enter")
+        await screen.gave(cmd.KillBot(bot_id="BOT-001"))
+
+
+async def test_without_a_live_bot_q_leaves_at_once() -> None:
+    async with shown(ScriptedHive()) as screen:
+        await screen.press("q")
+        assert await screen.left() is Leaving.LEAVE
+
+
+@pytest.mark.parametrize(
+    ("keys", "leaving"),
+    [(("enter",), Leaving.STOP), (("j", "enter"), Leaving.LEAVE), (("j", "j", "enter"), Leaving.BACKGROUND)],
+)
+async def test_quitting_asks_what_becomes_of_the_bots(keys: tuple[str, ...], leaving: Leaving) -> None:
+    hive = one_bot()
+    async with shown(hive) as screen:
+        await screen.press("q")
+        await screen.sees("Stop all bots", "Leave them running", "Keep supervising in the background")
+        await screen.press(*keys)
+        assert await screen.left() is leaving
+        assert (cmd.StopAll() in hive.given) == (leaving is Leaving.STOP)
+
+
+@pytest.mark.parametrize("key", ["ctrl+c", "ctrl+q"])
+async def test_control_keys_ask_too_even_while_writing(key: str) -> None:
+    async with shown(one_bot()) as screen:
+        await screen.press("enter", key)
+        await screen.sees("Stop all bots")
+        await screen.press("escape")
+        await screen.misses("Stop all bots")
+        assert not screen.app._exit
+
+
+async def test_help_begins_with_the_focused_pane() -> None:
+    async with shown(one_bot()) as screen:
+        await screen.press("exclamation_mark", "question_mark")
+        await screen.sees("Help", "Clear the selected alert")
+        await screen.press("escape")
+        await screen.misses("Clear the selected alert")
+
+
+async def test_the_palette_finds_actions_and_bots() -> None:
+    hive = one_bot()
+    hive.run("BOT-002")
+    async with shown(hive) as screen:
+        await screen.press("colon")
+        await screen.sees("Launch (l)")
+        await screen.write("BOT-002")
+        await screen.sees("Go to BOT-002")
+        await screen.press("enter")
+        await screen.sees("Chat · BOT-002")
+
+
+@pytest.mark.parametrize("key", ["s", "r", "i", "K", "l"])
+async def test_a_read_only_console_answers_with_one_sentence(key: str) -> None:
+    hive = one_bot()
+    async with shown(hive, options=ConsoleOptions(read_only=True)) as screen:
+        await screen.sees("read-only")
+        await screen.press(key)
+        await screen.sees(READ_ONLY[:40])
+        assert not hive.given
+
+
+async def test_a_read_only_console_sends_no_message() -> None:
+    hive = one_bot()
+    async with shown(hive, options=ConsoleOptions(read_only=True)) as screen:
+        await screen.press("enter")
+        await screen.write("hello")
+        await screen.press("enter")
+        await screen.sees(READ_ONLY[:40])
+        assert screen.app._main._chat.input.value == "hello"
+        assert not hive.given

@@ -1,0 +1,102 @@
+"""Nothing a bot, a file or a name contains reaches the terminal as anything but text."""
+
+import os
+import pty
+import re
+import select
+import signal
+import sys
+import time
+
+from textual import events
+
+from deia_tui.core import events as ev
+from deia_tui.core.bots import AgentSpec
+from deia_tui.core.client import Launchable
+from tests.ui.screens import Screen, shown
+from tests.ui.scripted import ScriptedHive
+
+TRAPS = (
+    "\x1b]52;c;c3RvbGVu\x07",  # writes the clipboard
+    "\x1b]0;stolen title\x07",
+    "\x1b[2J\x1b[H",
+    "\x9b31m",
+    "[@click=app.exit]press[/]",
+    "[/",
+    "[bold",
+    "\u202egnp.exe\u202c",
+    "\x07\x08\x00",
+)
+TRAP = "".join(TRAPS)
+
+
+def hostile_hive() -> ScriptedHive:
+    hive = ScriptedHive()
+    hive.run("BOT-001", agent=AgentSpec(name=f"agent{TRAP}", kind="command"), template=f"t{TRAP}")
+    hive.offered = (
+        Launchable(name=f"n{TRAP}", kind="agent", summary=f"summary {TRAP}", problem=""),
+        Launchable(name="other", kind=TRAP, summary="", problem=f"problem {TRAP}"),
+    )
+    message = hive.ask("BOT-001", f"question {TRAP}", sender=f"sender {TRAP}")
+    hive.answer("BOT-001", message, "split \x1b", "]52;c;c3RvbGVu\x07 over two\n", f"answer {TRAP}\nlast-line\n")
+    hive.record(
+        ev.BotLogged(at=time.time(), bot_id="BOT-001", run=1, level="error", text=f"log {TRAP}", source_seq=9),
+        ev.TurnEnded(
+            at=time.time(),
+            bot_id="BOT-001",
+            run=1,
+            message_id=message,
+            status="failed",
+            error=f"error {TRAP}",
+            duration_s=0.1,
+        ),
+    )
+    hive.alert("BOT-001", f"alert {TRAP}", action=f"action {TRAP}")
+    hive.record(ev.BotGaveUp(at=time.time(), bot_id="BOT-001", reason=f"reason {TRAP}"))
+    return hive
+
+
+def harmless(screen: Screen) -> bool:
+    return not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]", screen.text().replace("\n", ""))
+
+
+async def test_hostile_text_is_shown_and_nothing_more() -> None:
+    hive = hostile_hive()
+    async with shown(hive) as screen:
+        await screen.sees("question", "last-line", "alert", "reason", "error")
+        assert harmless(screen)
+        hive.alert(None, f"toast {TRAP}", level="critical")
+        await screen.sees("hive: toast")
+        assert harmless(screen)
+        await screen.press("l")
+        await screen.sees("summary", "problem")
+        await screen.press("enter")
+        await screen.misses("How many")
+        await screen.press("enter")
+        assert screen.app.focused is not None
+        screen.app.focused.post_message(events.Paste(f"pasted {TRAP}\nsecond line"))
+        await screen.sees("pasted", "second line")
+        assert harmless(screen)
+
+
+def test_no_sequence_of_a_bot_reaches_a_real_terminal() -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8")
+        os.execv(sys.executable, [sys.executable, "-m", "tests.ui.hostile"])
+    written = b""
+    try:
+        os.set_blocking(terminal, False)
+        end = time.monotonic() + 30
+        while b"last-line" not in written and time.monotonic() < end:
+            if select.select([terminal], [], [], 0.1)[0]:
+                written += os.read(terminal, 65536)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+    assert b"last-line" in written
+    assert b"\x1b]52" not in written
+    assert b"stolen title\x07" not in written
+    assert "\x9b".encode() not in written
+    assert "\u202e".encode() not in written

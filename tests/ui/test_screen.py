@@ -1,0 +1,156 @@
+"""Panes, sizes, zoom and focus; alerts; what is drawn again and what is not."""
+
+import pytest
+
+from deia_tui.core import commands as cmd
+from deia_tui.ui.app import ConsoleOptions
+from tests.ui.screens import Screen, shown
+from tests.ui.scripted import ScriptedHive
+
+
+def three_bots() -> ScriptedHive:
+    hive = ScriptedHive()
+    hive.run("BOT-001", "BOT-002", "BOT-003")
+    return hive
+
+
+def seen(screen: Screen) -> list[str]:
+    return [pane for pane in ("bots", "chat", "log", "alerts") if screen.app.screen.query_one(f"#{pane}").is_on_screen]
+
+
+@pytest.mark.parametrize(
+    ("size", "panes"),
+    [
+        ((200, 50), ["bots", "chat", "log", "alerts"]),
+        ((110, 30), ["bots", "chat", "log", "alerts"]),
+        ((109, 30), ["bots", "log"]),
+        ((80, 24), ["bots", "log"]),
+        ((71, 24), ["bots"]),
+        ((60, 20), ["bots"]),
+    ],
+)
+async def test_every_size_shows_what_fits(size: tuple[int, int], panes: list[str]) -> None:
+    async with shown(three_bots(), size=size) as screen:
+        await screen.until(lambda: seen(screen) == panes)
+        await screen.sees("BOT-001", "? Help", "q Quit", "idle")
+        assert all(len(line) <= size[0] for line in screen.lines())
+
+
+@pytest.mark.parametrize("size", [(60, 20), (40, 10), (12, 4), (3, 2), (1, 1)])
+async def test_a_tiny_terminal_is_no_crash_and_growing_brings_everything_back(size: tuple[int, int]) -> None:
+    hive = three_bots()
+    async with shown(hive, size=size) as screen:
+        await screen.press("j", "enter", "escape", "tab", "tab", "question_mark", "escape", "l", "escape")
+        hive.alert("BOT-002", "something")
+        await screen.pilot.resize_terminal(200, 50)
+        await screen.until(lambda: len(seen(screen)) == 4)
+        await screen.sees("BOT-003", "something")
+
+
+async def test_below_the_smallest_size_a_line_says_so() -> None:
+    async with shown(three_bots(), size=(59, 19)) as screen:
+        await screen.sees("Small terminal", "BOT-001")
+
+
+async def test_in_one_column_the_pane_below_is_the_one_last_used() -> None:
+    async with shown(three_bots(), size=(80, 24)) as screen:
+        await screen.press("exclamation_mark")
+        await screen.until(lambda: seen(screen) == ["bots", "alerts"])
+        await screen.press("escape", "enter")
+        await screen.until(lambda: seen(screen) == ["bots", "chat"])
+        await screen.sees("To BOT-001", "esc Leave")
+
+
+async def test_zoom_shows_one_pane_and_escape_brings_the_others_back() -> None:
+    async with shown(three_bots()) as screen:
+        await screen.press("tab", "z")
+        await screen.until(lambda: seen(screen) == ["chat"])
+        await screen.press("escape")
+        await screen.until(lambda: len(seen(screen)) == 4)
+
+
+async def test_tab_goes_around() -> None:
+    async with shown(three_bots()) as screen:
+        focused = []
+        for _ in range(4):
+            await screen.press("tab")
+            focused.append(screen.app.focused.id if screen.app.focused else None)
+        assert focused == ["chat-view", "log", "alerts", "bot-table"]
+        await screen.press("shift+tab")
+        assert screen.app.focused is not None
+        assert screen.app.focused.id == "alerts"
+
+
+async def test_alerts_are_announced_listed_and_cleared() -> None:
+    hive = three_bots()
+    async with shown(hive) as screen:
+        number = hive.alert("BOT-002", "memory is high", level="critical", action="r restarts it")
+        await screen.sees("BOT-002: memory is high", "BOT-002  memory is high   r restarts it", "1 open", "1 alert")
+        await screen.press("exclamation_mark", "x")
+        await screen.gave(cmd.ClearAlert(alert_id=number))
+        await screen.sees("✓")
+        await screen.misses("1 open")
+
+
+async def test_digits_jump_to_the_alerting_bots() -> None:
+    hive = three_bots()
+    async with shown(hive) as screen:
+        hive.alert("BOT-002", "older")
+        hive.alert("BOT-003", "newer")
+        await screen.sees("older", "newer")
+        await screen.press("2")
+        await screen.sees("Chat · BOT-002")
+        await screen.press("1")
+        await screen.sees("Chat · BOT-003")
+
+
+async def test_the_log_follows_until_one_goes_up() -> None:
+    hive = three_bots()
+    async with shown(hive) as screen:
+        message = hive.ask("BOT-001", "count")
+        hive.answer("BOT-001", message, *[f"line {number:03d}\n" for number in range(200)])
+        await screen.sees("following", "output  line 199")
+        screen.app._main._log.focus()
+        await screen.press("k")
+        await screen.sees("G follows again")
+        await screen.press("y")
+        await screen.until(lambda: screen.app.clipboard.endswith("line 198"))
+        hive.answer("BOT-001", message, *[f"more {number:03d}\n" for number in range(50)])
+        await screen.until(lambda: len(screen.app._main._log.lines) > 250)
+        assert "output  more 049" not in screen.text()
+        await screen.press("G")
+        await screen.sees("output  more 049", "following")
+
+
+async def test_the_log_keeps_the_newest_two_thousand_lines() -> None:
+    hive = three_bots()
+    async with shown(hive) as screen:
+        message = hive.ask("BOT-001", "flood")
+        hive.answer("BOT-001", message, "\n".join(f"line {number}" for number in range(5000)) + "\nend-of-flood\n")
+        await screen.sees("end-of-flood")
+        assert len(screen.app._main._log.lines) == 2000
+
+
+async def test_ascii_draws_with_ascii_only() -> None:
+    hive = three_bots()
+    hive.ask("BOT-001", "漢字 – done…")
+    async with shown(hive, options=ConsoleOptions(ascii=True)) as screen:
+        await screen.sees("BOT-001", "* busy")
+        assert screen.text().isascii()
+        for dialog in ("question_mark", "l", "K", "q"):
+            await screen.press(dialog)
+            assert screen.text().isascii()
+            await screen.press("escape")
+
+
+async def test_only_rows_that_changed_are_drawn_again() -> None:
+    hive = ScriptedHive()
+    hive.run(*[f"BOT-{number:03d}" for number in range(1, 21)])
+    async with shown(hive) as screen:
+        table = screen.app._main._bots.table
+        await screen.until(lambda: len(table._drawn) > 20)
+        drawn = list(table._drawn)
+        hive.ask("BOT-001", "work")
+        await screen.until(lambda: any("work" in str(line.rest) for line in table._drawn))
+        changed = [y for y, (old, new) in enumerate(zip(drawn, table._drawn, strict=True)) if old != new]
+        assert changed == [1]
