@@ -12,7 +12,7 @@ from typing import Any, NoReturn, ParamSpec
 import click
 
 from deia_tui.core import codec
-from deia_tui.core.errors import CommandRejected, ConfigError, DeiaError
+from deia_tui.core.errors import CommandRejected, ConfigError, DeiaError, NoSupervisor
 from deia_tui.core.events import OutputAdded
 from deia_tui.core.text import clean, clean_lines
 from deia_tui.core.wording import describe
@@ -43,8 +43,6 @@ def fail(sentence: str, code: int = FAILED) -> NoReturn:
 
 
 def _exit_code(error: DeiaError) -> int:
-    from deia_tui.remote import NoSupervisor
-
     if isinstance(error, NoSupervisor):
         return NO_SUPERVISOR
     wrong_usage = isinstance(error, ConfigError) or (isinstance(error, CommandRejected) and error.status in (400, 404))

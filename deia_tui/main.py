@@ -111,9 +111,9 @@ def run_console(
             "This is not a terminal: use 'deia-tui serve' to supervise without a screen, "
             "or 'deia-tui demo --headless' to look around."
         )
-    from deia_tui.ui.terminal import prepare_environment
+    from deia_tui.ui.terminal import prepare_environment, wants_ascii
 
-    prepare_environment(os.environ)
+    remote = prepare_environment(os.environ)
     sys.setswitchinterval(SWITCH_S)
     from deia_tui.hive.hive import Hive
     from deia_tui.hive.thread import HiveThread
@@ -128,9 +128,9 @@ def run_console(
         thread = HiveThread(hive, lambda: supervise(hive, folder, company=company))
         options = ConsoleOptions(
             theme=settings.console.theme,
-            ascii=ascii_only or settings.console.ascii,
+            ascii=ascii_only or settings.console.ascii or wants_ascii(os.environ),
             read_only=read_only or settings.console.read_only,
-            remote=bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY")),
+            remote=remote,
             version=__version__,
             throwaway=throwaway,
         )

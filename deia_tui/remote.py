@@ -8,12 +8,8 @@ from typing import Any
 
 import httpx
 
-from deia_tui.core.errors import CommandRejected, DeiaError
+from deia_tui.core.errors import CommandRejected, DeiaError, NoSupervisor
 from deia_tui.folder import Folder, socket_path
-
-
-class NoSupervisor(DeiaError):
-    """Nobody supervises this hive."""
 
 
 class RemoteHive:

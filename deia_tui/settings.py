@@ -97,6 +97,7 @@ class LivenessSection(Section):
 
 class ProcessSection(Section):
     start_timeout_s: Seconds = 60.0
+    work_grace_s: Seconds = 8.0
     grace_period_s: Seconds = 10.0
     first_port: Port = 8001
     last_port: Port = 8999
@@ -211,6 +212,7 @@ class Catalogue(Section):
             memory_mb=memory_mb or self.settings.runaway.memory_mb,
             nice=nice,
             restart=restart or self.settings.restart.policy,
+            work_grace_s=self.settings.process.work_grace_s,
         )
 
     def _agent_spec(self, what: str, name: str) -> AgentSpec:
@@ -219,7 +221,7 @@ class Catalogue(Section):
             raise CommandRejected(f"There is no template or agent '{what}'{self._did_you_mean(what)}.", status=404)
         if agent is None:
             raise CommandRejected(
-                f"Template '{what}' wants agent '{name}', which {self.source} does not declare: add [agents.{name}].",
+                f"Template '{what}' wants agent '{name}': declare [agents.{name}] in hive.toml.",
                 status=404,
             )
         if agent.kind not in ("shell", "command"):

@@ -113,7 +113,7 @@ def test_an_operator_launches_a_bot_talks_to_it_and_kills_it(hive: TrialHive, si
     assert nothing_runs(hive)
 
 
-def test_bots_left_running_are_adopted_by_the_next_console(hive: TrialHive) -> None:
+def test_bots_live_on_when_the_console_is_left(hive: TrialHive) -> None:
     console = open_console(hive)
     hive.launch("shell", 2)
     pids = supervised(hive, "console")
@@ -125,14 +125,6 @@ def test_bots_left_running_are_adopted_by_the_next_console(hive: TrialHive) -> N
 
     console = open_console(hive)
     assert supervised(hive, "console") == pids
-    leave(console, "stop")
-    assert nothing_runs(hive)
-
-
-def test_a_hive_goes_to_the_background_and_comes_back(hive: TrialHive) -> None:
-    console = open_console(hive)
-    hive.launch("shell", 2)
-    pids = supervised(hive, "console")
     console.until("BOT-002")
     leave(console, "background")
     assert "in the background (pid" in console.written().decode()
@@ -179,16 +171,25 @@ def test_a_tiny_terminal_is_no_reason_to_fail(hive: TrialHive) -> None:
     assert nothing_runs(hive)
 
 
-def test_sigterm_leaves_the_bots_and_the_terminal_as_they_were(hive: TrialHive) -> None:
+def test_bots_live_on_when_the_console_is_ended(hive: TrialHive) -> None:
     console = open_console(hive)
-    hive.launch("shell", 2)
+    hive.launch("shell", 5)
     pids = supervised(hive, "console")
+    assert len(pids) == 5
     console.process.send_signal(signal.SIGTERM)
     assert console.wait() == 0
     assert console.left_behind() == []
     assert hive.status() is None
     assert hive.pids() == pids
     assert not any(map(ended, pids.values()))
+
+    console = open_console(hive)
+    assert supervised(hive, "console") == pids
+    console.process.send_signal(signal.SIGKILL)
+    console.wait()
+
+    open_console(hive)
+    assert supervised(hive, "console") == pids
 
 
 def test_a_dropped_line_leaves_the_hive_supervised(hive: TrialHive) -> None:
@@ -203,15 +204,3 @@ def test_a_dropped_line_leaves_the_hive_supervised(hive: TrialHive) -> None:
     assert supervised(hive, "console") == pids
     leave(console, "stop")
     assert nothing_runs(hive)
-
-
-def test_a_killed_console_takes_no_bot_with_it(hive: TrialHive) -> None:
-    console = open_console(hive)
-    hive.launch("shell", 5)
-    pids = supervised(hive, "console")
-    console.process.kill()
-    console.wait()
-
-    open_console(hive)
-    assert supervised(hive, "console") == pids
-    assert len(pids) == 5

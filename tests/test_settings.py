@@ -268,7 +268,7 @@ def test_a_declared_bot_has_the_last_word() -> None:
     [
         ("codr", 404, "There is no template or agent 'codr': did you mean 'coder'?"),
         ("zzz", 404, "There is no template or agent 'zzz'; known are coder, lost, shell, llm, empty, claude."),
-        ("lost", 404, "Template 'lost' wants agent 'gone', which hive.toml does not declare: add [agents.gone]."),
+        ("lost", 404, "Template 'lost' wants agent 'gone': declare [agents.gone] in hive.toml."),
         ("claude", 422, "Agent 'claude' is of kind 'claude', which this version cannot drive"),
         ("empty", 422, "[agents.empty] in hive.toml has no argv: name its program."),
     ],

@@ -35,7 +35,7 @@ class Life:
         self.spool = Spool(folder.spool(seed.bot_id, seed.run), self._complain)
         self.place = place_of(seed)
         self.agent = _agent(seed, self.place, self.children)
-        self.worker = Worker(self.agent, self.spool, self.log)
+        self.worker = Worker(self.agent, self.spool, self.log, grace_s=seed.spec.work_grace_s)
         self._folder = folder
         self._started = time.monotonic()
         self._reason = ""

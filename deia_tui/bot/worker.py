@@ -15,7 +15,6 @@ from deia_tui.core.errors import CommandRejected
 
 MAX_QUEUED = 10
 MAX_TEXT = 1024 * 1024
-GRACE_S = 8.0
 _REMEMBERED = 10_000
 
 Phase = Literal["starting", "open", "draining", "stopping"]
@@ -37,7 +36,7 @@ class Counts:
 class Worker:
     """`grace_s`: how long the current turn may go on in a bot that stops; `given_up` is what its end interrupted."""
 
-    def __init__(self, agent: Agent, spool: Spool, log: OutputLog, *, grace_s: float = GRACE_S) -> None:
+    def __init__(self, agent: Agent, spool: Spool, log: OutputLog, *, grace_s: float) -> None:
         self.phase: Phase = "starting"
         self.counts = Counts()
         self.current: Message | None = None

@@ -7,7 +7,7 @@ from typing import Literal
 from deia_tui.core import events as ev
 from deia_tui.core.bots import BotState
 from deia_tui.core.breaker import Phase
-from deia_tui.core.state import Alert, HiveState
+from deia_tui.core.state import REPLACED, Alert, HiveState
 
 WANTED_EXITS = frozenset({"stopped", "restarted"})
 
@@ -54,7 +54,7 @@ def concerns(event: ev.Event) -> Iterator[Raise | Clear]:
         case ev.BotBackingOff() | ev.BotFinished():
             for kind in ("cpu", "memory", "unresponsive"):
                 yield Clear(event.bot_id, kind, "the run ended")
-        case ev.BreakerChanged(to_phase=Phase.OPEN):
+        case ev.BreakerChanged(from_phase=Phase.CLOSED, to_phase=Phase.OPEN):
             text = f"breaker open: {event.reason}"
             action = "tries again by itself" if event.retry_at else "r resets it once the cause is mended"
             yield Raise(event.bot_id, "breaker", "warning", text, action)
@@ -78,7 +78,7 @@ def settle(
     for wish in wanted:
         former = open_alerts.pop((wish.bot_id, wish.kind), None)
         if former is not None:
-            reason = wish.reason if isinstance(wish, Clear) else "again"
+            reason = wish.reason if isinstance(wish, Clear) else REPLACED
             settled.append(ev.AlertCleared(at=at, alert_id=former, bot_id=wish.bot_id, reason=reason))
         if isinstance(wish, Raise):
             settled.append(

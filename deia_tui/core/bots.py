@@ -60,6 +60,7 @@ class BotSpec:
     """A bot as declared: everything needed to run it, and nothing that changes while it runs.
 
     `memory_mb` is the alert limit (not a hard one); `nice` is added to the bot's and its agent's niceness;
+    `work_grace_s` is how long a graceful stop lets the current work go on before it is interrupted.
     `workdir` is absolute, or "" for a folder of the bot's own under `.deia/run/work/`.
     """
 
@@ -70,6 +71,7 @@ class BotSpec:
     memory_mb: float = 500.0
     nice: int = 0
     restart: RestartPolicy = RestartPolicy.PERMANENT
+    work_grace_s: float = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

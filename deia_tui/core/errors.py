@@ -22,6 +22,10 @@ class CommandRejected(DeiaError):
         self.retry_after_s = retry_after_s
 
 
+class NoSupervisor(DeiaError):
+    """Nobody supervises this hive."""
+
+
 class BotUnreachable(DeiaError):
     """The bot did not answer; feeds its circuit breaker."""
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 from deia_tui.core.bots import BotState, ExitRecord, RestartPolicy
 from deia_tui.core.errors import CommandRejected
-from deia_tui.core.restart import GiveUp, RestartHistory, RestartIn, RestartLimits, after_exit
+from deia_tui.core.restart import GiveUp, RestartHistory, RestartIn, RestartLimits, StayExited, after_exit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +329,7 @@ def _after_exit(life: Life, exit: ExitRecord, now: float, roll: float) -> Step:
             return replace(life, state=Backoff(due=now + delay_s)), (Wait(delay_s, reason),)
         case GiveUp(reason=reason):
             return replace(life, state=Off(how=BotState.FATAL)), (Rest(BotState.FATAL, reason),)
-        case _:
+        case StayExited():  # pragma: no branch (exhaustive)
             return replace(life, state=Off(how=BotState.EXITED)), (Rest(BotState.EXITED, str(exit)),)
 
 

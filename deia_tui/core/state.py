@@ -8,6 +8,9 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import LIVE, Activity, BotSpec, BotState, ExitRecord, Health
 from deia_tui.core.breaker import Phase
 
+REPLACED = "again"
+"""The reason of an AlertCleared that makes room for a newer alert of the same kind: the old one is forgotten."""
+
 HISTORY_S = 120
 """How many one-second samples of CPU and memory a snapshot carries for each bot."""
 
@@ -222,6 +225,8 @@ def _alerts(alerts: tuple[Alert, ...], event: ev.AlertRaised | ev.AlertCleared) 
             raised_at=event.at,
         )
         return (*alerts, raised)
+    if event.reason == REPLACED:
+        return tuple(alert for alert in alerts if alert.alert_id != event.alert_id)
     marked = tuple(
         replace(alert, cleared_at=event.at) if alert.alert_id == event.alert_id else alert for alert in alerts
     )

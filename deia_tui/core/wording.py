@@ -69,7 +69,7 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
             return event.level, "log", event.text
         case ev.AlertRaised():
             return ("info" if event.level == "info" else "warning"), "alert", event.text
-        case ev.AlertCleared():
+        case ev.AlertCleared():  # pragma: no branch (exhaustive)
             return "info", "alert_cleared", event.reason
 
 

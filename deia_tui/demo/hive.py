@@ -31,6 +31,8 @@ name = "demo"
 on_term = "stop"
 [breaker]
 cooldown_s = 12.0
+[process]
+work_grace_s = 0.3
 [bots.IDLE]
 agent = "shell"
 autostart = true

@@ -199,7 +199,7 @@ class Hive:
             waiting=await self._store.pending(view.bot_id),
             in_hand=await self._store.open_messages(view.bot_id, view.run),
         )
-        thought_live = isinstance(life.state, lc.Starting | lc.Running | lc.Stopping)
+        thought_live = isinstance(life.state, _WITH_PROCESS)
         if placed is not None and (placed.run != view.run or not thought_live):
             self._engine.kill(placed.bot_id, placed.run)
             placed = None
@@ -235,10 +235,9 @@ class Hive:
             await self._stop_all()
         await _cancel(self._keeping.values())
         await _cancel(chores)
-        await self._record.add(
-            ev.HiveClosed(at=time.time(), reason="bots left" if self._leave_bots else "bots stopped")
-        )
-        await self._engine.close(retire=not self._leave_bots)
+        live = any(isinstance(keeper.life.state, _WITH_PROCESS) for keeper in self._keepers.values())
+        await self._record.add(ev.HiveClosed(at=time.time(), reason="bots left" if live else "no bot runs"))
+        await self._engine.close(retire=not live)
         await self._scribe.close()
 
     # Commands
@@ -350,7 +349,7 @@ class Hive:
             run = (bot_id, keeper.life.run)
             if run in known:
                 keeper.insist()
-            elif isinstance(keeper.life.state, lc.Starting | lc.Running | lc.Stopping):
+            elif isinstance(keeper.life.state, _WITH_PROCESS):
                 keeper.put(ended.get(run) or _unseen(*run))
 
     @property
@@ -366,6 +365,7 @@ class Hive:
         return launching.read(self._catalogue)
 
 
+_WITH_PROCESS = lc.Starting | lc.Running | lc.Stopping
 _NO_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0)
 
 

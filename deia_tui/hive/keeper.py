@@ -281,12 +281,12 @@ class Keeper:
         await self._take_frames(run, (frame for frame in read_spool(spool) if frame["type"] != "ready"))
         stopping = state if isinstance(state, lc.Stopping) else None
         exit = replace(ended.exit, reason=stopping.reason if stopping else "")
-        events = self._verdict(sorted(self._in_hand), "interrupted", f"the bot ended ({exit}) before it was done")
-        events.append(
+        events: list[ev.Event] = [
             ev.BotExited(at=time.time(), bot_id=self.bot_id, run=run, exit=exit, stderr_tail=ended.stderr_tail)
-        )
+        ]
         if not exit.clean and (stopping is None or stopping.then == "policy"):
             events += self._calls.failed(exit.reason or f"crashed ({exit})")
+        events += self._verdict(sorted(self._in_hand), "interrupted", f"the bot ended ({exit}) before it was done")
         await self._step(lc.Exited(run, exit, random.random()), events)
         self._in_hand.clear()
         engine.forget(self.bot_id, run)

@@ -83,7 +83,8 @@ class HiveThread:
         except BaseException as error:  # noqa: BLE001 - the other thread shows it
             self.error = error
         finally:
-            self.ended()
+            with contextlib.suppress(RuntimeError):  # the other loop may have closed meanwhile
+                self.ended()
 
 
 def _nobody_cares() -> None:

@@ -12,8 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.screen import Screen
 
+from deia_tui.core.bots import OFF
 from deia_tui.core.client import HiveClient
-from deia_tui.core.state import Snapshot, is_live
+from deia_tui.core.state import Snapshot
 from deia_tui.core.text import clean, shorten
 from deia_tui.ui.announce import Announcer
 from deia_tui.ui.bridge import Bridge
@@ -32,12 +33,16 @@ class Leaving(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleOptions:
-    """`remote` paces the screen for an SSH line; `ascii` draws with ASCII only; `read_only` refuses every command."""
+    """`remote` paces the screen for an SSH line; `ascii` draws with ASCII only; `read_only` refuses every command.
+
+    A `throwaway` hive ends with its console: leaving it asks nothing.
+    """
 
     theme: str = "tokyo-night"
     ascii: bool = False
     read_only: bool = False
     remote: bool = False
+    throwaway: bool = False
     version: str = ""
 
 
@@ -66,6 +71,7 @@ class ConsoleApp(App[Leaving]):
         self._client = client
         self._on_shown = on_shown
         self._glyphs = ASCII if options.ascii else UNICODE
+        self._throwaway = options.throwaway
         self._pace_s = 0.2 if options.remote else 0.1
         few_colors = self.console.color_system in (None, "standard")
         self.theme = "ansi-dark" if few_colors else options.theme
@@ -117,9 +123,9 @@ class ConsoleApp(App[Leaving]):
 
     @on(ConsoleScreen.QuitAsked)
     def action_ask_quit(self) -> None:
-        live = sum(is_live(bot) for bot in self._snapshot.state.bots.values())
-        if not live:
-            self.exit(Leaving.LEAVE)
+        live = sum(bot.state not in OFF for bot in self._snapshot.state.bots.values())
+        if self._throwaway or not live:
+            self.exit(Leaving.STOP)
             return
         from deia_tui.ui.dialogs.quit import QuitDialog
 

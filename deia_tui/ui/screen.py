@@ -271,9 +271,10 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
                 orders = [cmd.KillBot(bot_id=bot_id) for bot_id in bots]
                 self._begin(self._orders.give_all(orders, f"Killed {name_all(bots)}"))
 
-        question = f"Kill {name_all(bots)}?"
-        detail = "Every process of it ends now, without saving anything. It stays stopped."
-        self.app.push_screen(ConfirmDialog(question, detail, yes="Kill"), kill)
+        detail = "Every process of it ends now, nothing is saved, and it stays stopped."
+        if len(bots) > 1:
+            detail = f"Every process of {', '.join(bots)} ends now, nothing is saved, and they stay stopped."
+        self.app.push_screen(ConfirmDialog(f"Kill {name_all(bots)}?", detail, yes="Kill"), kill)
 
     def action_clear_alert(self) -> None:
         alert = self._alerts.selected()

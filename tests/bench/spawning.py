@@ -52,7 +52,7 @@ def _launch_by_interpreter() -> float:
 
 
 def _start_interpreter(hive: TrialHive, number: int) -> float:
-    token = secrets.token_urlsafe(24)
+    token = secrets.token_hex(24)
     about = ["--hive", str(hive.root), "--id", f"BOT-{number:03d}", "--port", "0", "--token", token]
     bot = hive.start([sys.executable, "-m", "deia_tui.bot", *about])
     assert bot.stdout is not None

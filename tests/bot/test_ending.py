@@ -14,7 +14,7 @@ from deia_tui.bot.agents.shell import Shell
 from deia_tui.bot.children import Children
 from deia_tui.bot.output_log import OutputLog
 from deia_tui.bot.spool import Spool
-from deia_tui.bot.worker import GRACE_S, Message, Worker
+from deia_tui.bot.worker import Message, Worker
 from deia_tui.core.frames import decode
 from deia_tui.folder import Folder
 
@@ -101,7 +101,6 @@ def ends(bot: Bot) -> dict[str, str]:
 
 
 async def test_after_the_grace_period_the_turn_is_interrupted(tmp_path: Path) -> None:
-    assert GRACE_S == 8.0
     folder = Folder(tmp_path)
     folder.create()
     log = OutputLog(folder.output_log("BOT-001"))

@@ -101,6 +101,8 @@ def test_never_two_open_alerts_of_one_bot_and_kind_and_never_an_id_twice(batches
         settled = settle(batch, state, next_id=next_id, at=AT)
         raised = [event.alert_id for event in settled if isinstance(event, ev.AlertRaised)]
         assert raised == list(range(next_id, next_id + len(raised)))
+        cleared = [event.alert_id for event in settled if isinstance(event, ev.AlertCleared)]
+        assert len(cleared) == len(set(cleared))
         next_id += len(raised)
         ids += raised
         for event in settled:

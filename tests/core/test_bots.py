@@ -4,10 +4,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deia_tui.core.bots import LIVE, OFF, BotSpec, BotState, ExitRecord, RestartPolicy, spec_from_json, spec_to_json
+from deia_tui.core.bots import (
+    LIVE,
+    OFF,
+    AgentSpec,
+    BotSpec,
+    BotState,
+    ExitRecord,
+    RestartPolicy,
+    spec_from_json,
+    spec_to_json,
+)
+
+numbers = st.floats(allow_nan=False)  # no NaN equals itself
+agents = st.builds(AgentSpec, argv=..., prompt=..., env=..., timeout_s=numbers)
 
 
-@given(st.from_type(BotSpec))
+@given(
+    st.builds(
+        BotSpec, agent=agents, template=..., workdir=..., memory_mb=numbers, nice=..., restart=..., work_grace_s=numbers
+    )
+)
 def test_a_spec_survives_json(spec: BotSpec) -> None:
     assert spec_from_json(json.loads(json.dumps(spec_to_json(spec)))) == spec
 

@@ -17,8 +17,8 @@ rolls = st.floats(0, 1, exclude_max=True)
 class World(RuleBasedStateMachine):
     """Carries out effects as the world would, and holds `lifecycle.step` to its promises.
 
-    `process` is the run that exists (once it is `made`) or is to be made; it is `doomed` once SIGKILL was sent; `wanted` is the human's last word; `crashes` are the times
-    at which the supervisor had to decide about an exit since a human last asked for a start.
+    `process` is the run that exists (once it is `made`) or is to be made, `doomed` once SIGKILL was sent; `wanted` is
+    the human's last word; `crashes` are the times of exits that were nobody's wish since a human asked for a start.
     """
 
     @initialize(policy=st.sampled_from(RestartPolicy))
@@ -184,4 +184,4 @@ class World(RuleBasedStateMachine):
 
 
 TestWorld = World.TestCase
-TestWorld.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+TestWorld.settings = settings(max_examples=250, stateful_step_count=40)

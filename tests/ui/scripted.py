@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
@@ -20,6 +21,7 @@ from deia_tui.core.state import BotView, HiveState, Snapshot, Telemetry, fold, i
 SHELL = AgentSpec(name="shell", kind="shell")
 OFFERED = (
     Launchable(name="shell", kind="agent", summary="runs command lines", problem=""),
+    Launchable(name="shell", kind="template", summary="the same, niced", problem=""),
     Launchable(name="worker", kind="template", summary="counts lines all day", problem=""),
     Launchable(name="gemini", kind="agent", summary="", problem="The program 'gemini' is not on PATH: install it."),
 )
@@ -236,7 +238,7 @@ class ScriptedHive:
         now = time.time()
         signal = "SIGKILL" if reason == "killed" else None
         exit_record = ExitRecord(at=now, code=None if signal else 0, signal=signal, reason=reason)
-        then = "restart" if reason == "restarted" else "stop"
+        then: Literal["restart", "stop"] = "restart" if reason == "restarted" else "stop"
         return [
             ev.BotStopping(at=now, bot_id=bot.bot_id, run=bot.run, then=then, reason=reason),
             ev.BotExited(at=now, bot_id=bot.bot_id, run=bot.run, exit=exit_record),

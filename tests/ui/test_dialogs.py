@@ -20,7 +20,7 @@ async def test_launching_submits_what_was_chosen() -> None:
     async with shown(hive) as screen:
         await screen.press("l")
         await screen.sees("runs command lines", "counts lines all day")
-        await screen.press("down", "tab", "backspace")
+        await screen.press("down", "down", "tab", "backspace")
         await screen.write("3")
         await screen.press("enter")
         await screen.gave(cmd.LaunchBots(what="worker", count=3, bot_id=None, wait=False))

@@ -154,3 +154,18 @@ async def test_only_rows_that_changed_are_drawn_again() -> None:
         await screen.until(lambda: any("work" in str(line.rest) for line in table._drawn))
         changed = [y for y, (old, new) in enumerate(zip(drawn, table._drawn, strict=True)) if old != new]
         assert changed == [1]
+
+
+async def test_text_in_the_chat_can_be_selected_with_the_mouse_and_copied() -> None:
+    hive = three_bots()
+    hive.answer("BOT-001", hive.ask("BOT-001", "question"), "alpha beta\ngamma delta\n")
+    async with shown(hive) as screen:
+        await screen.sees("gamma delta")
+        view = screen.app._main._chat.view
+        first = next(y for y in range(view.total()) if "alpha" in view.text_of(y))
+        await screen.pilot.mouse_down(view, offset=(2 + 6, 1 + first))
+        await screen.pilot.hover(view, offset=(2 + 4, 1 + first + 1))
+        await screen.pilot.mouse_up(view, offset=(2 + 5, 1 + first + 1))
+        view.focus()
+        await screen.press("y")
+        await screen.until(lambda: screen.app.clipboard == "beta\ngamma")

@@ -7,6 +7,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from deia_tui.core.text import clean
+
 
 class ConfirmDialog(ModalScreen[bool]):
     BINDINGS = [
@@ -24,8 +26,8 @@ class ConfirmDialog(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
-            box.border_title = Content(self._question)
-            yield Static(Content(self._detail), classes="detail")
+            box.border_title = Content(clean(self._question))
+            yield Static(Content(clean(self._detail)), classes="detail")
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button(Content(self._yes), id="yes", variant="error", compact=True)

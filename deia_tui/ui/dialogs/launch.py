@@ -1,5 +1,7 @@
 """Launches bots: what, how many, and under which id; stays open and says why when the hive refuses."""
 
+from collections.abc import Sequence
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -31,6 +33,7 @@ class LaunchDialog(ModalScreen[list[str]]):
         self._bot_id = Entry(id="bot-id", placeholder="chosen by the hive", max_length=32, compact=True)
         self._refusal = Static("", markup=False, id="refusal")
         self._busy = False
+        self._offered: Sequence[Launchable] = ()
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide") as box:
@@ -55,6 +58,7 @@ class LaunchDialog(ModalScreen[list[str]]):
             self._refuse(str(error))
             return
         width = max((len(clean(entry.name)) for entry in offered), default=0)
+        self._offered = offered
         self._what.add_options([_option(entry, width) for entry in offered])
         if offered:
             self._what.highlighted = next((place for place, entry in enumerate(offered) if not entry.problem), None)
@@ -74,10 +78,10 @@ class LaunchDialog(ModalScreen[list[str]]):
 
     async def _submit(self) -> None:
         place = self._what.highlighted
-        what = self._what.get_option_at_index(place).id if place is not None else None
-        if what is None:
+        if place is None:
             self._refuse("Choose what to launch first.")
             return
+        what = self._offered[place].name
         count = int(self._count.value) if self._count.value.isdecimal() else 0
         if count < 1:
             self._refuse("How many? Give a number from 1.")
@@ -102,5 +106,5 @@ class LaunchDialog(ModalScreen[list[str]]):
 def _option(entry: Launchable, width: int) -> Option:
     name, kind = clean(entry.name).ljust(width), clean(entry.kind).ljust(8)
     if entry.problem:
-        return Option(Content(f"{name}  {kind}  {clean(entry.problem)}"), id=entry.name, disabled=True)
-    return Option(Content.assemble((name, "bold"), f"  {kind}  ", (clean(entry.summary), "dim")), id=entry.name)
+        return Option(Content(f"{name}  {kind}  {clean(entry.problem)}"), disabled=True)
+    return Option(Content.assemble((name, "bold"), f"  {kind}  ", (clean(entry.summary), "dim")))

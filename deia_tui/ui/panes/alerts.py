@@ -30,6 +30,8 @@ class AlertsPane(Table):
         opened = sum(alert.cleared_at is None for alert in alerts)
         entitle(self, self.glyphs, subtitle=f"{opened} open" if opened else "")
         self.show(list(self._alerts))
+        if not self.has_focus:
+            self.action_first()
 
     def selected(self) -> Alert | None:
         return self._alerts.get(self.cursor or "")

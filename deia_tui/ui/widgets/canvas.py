@@ -162,7 +162,7 @@ class Canvas(Widget):
     def selection_updated(self, selection: Selection | None) -> None:
         self.refresh()
 
-    def _on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         self._drawn = []
         self.resized()
         self.paint()
@@ -170,8 +170,7 @@ class Canvas(Widget):
     def resized(self) -> None:
         """The width or height is another one now."""
 
-    def _on_show(self, event: events.Show) -> None:
-        super()._on_show(event)
+    def on_show(self) -> None:
         self.paint()
 
     def on_focus(self) -> None:

@@ -1,0 +1,161 @@
+"""A hive without a screen, used from the command line as an operator would."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from deia_tui.identity import wait_for_end
+from tests.cli.conftest import Operator
+
+
+def test_twenty_bots_one_killed_everything_told(serving: Operator) -> None:
+    ids = serving.ok("launch", "shell", "--count", "20").split()
+    assert ids == [f"BOT-{number:03d}" for number in range(1, 21)]
+    before = serving.bot("BOT-007")
+    os.kill(before["pid"], signal.SIGKILL)
+    after = serving.until_bot("BOT-007", run=2, state="running")
+    assert after["pid"] != before["pid"]
+    assert after["restarts"] == 1
+    assert after["exit"]["signal"] == "SIGKILL"
+    assert after["exit"]["code"] is None
+    assert [bot["restarts"] for bot in serving.status()["bots"]].count(0) == 19
+    shown = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "deia-bot BOT-001" in shown
+    assert "SIGKILL" in serving.ok("logs", "BOT-007")
+    assert serving.ok("stop", "--all").split() == ids
+    assert {bot["state"] for bot in serving.status()["bots"]} == {"stopped"}
+
+
+def test_every_journal_is_json_lines_and_jq_reads_it(serving: Operator) -> None:
+    serving.ok("launch", "shell", "--count", "2")
+    serving.ok("send", "BOT-001", "echo hello")
+    os.kill(serving.bot("BOT-002")["pid"], signal.SIGKILL)
+    serving.until_bot("BOT-002", run=2, state="running")
+    serving.ok("shutdown")
+    journals = sorted(serving.folder.logs.glob("*.jsonl"))
+    assert {"BOT-001-activity.jsonl", "BOT-002-errors.jsonl", "registry-changes.jsonl"} <= {
+        journal.name for journal in journals
+    }
+    for journal in journals:
+        rows = [json.loads(line) for line in journal.read_text().splitlines()]
+        assert all(next(iter(row)) == "timestamp" for row in rows)
+        if jq := shutil.which("jq"):
+            subprocess.run([jq, "-e", ".timestamp", str(journal)], check=True, capture_output=True)
+
+
+def test_send_streams_the_answer_and_tells_failure_by_its_exit_code(serving: Operator) -> None:
+    serving.ok("launch", "shell")
+    assert serving.ok("send", "BOT-001", "uname -s") == "Linux\n"
+    assert serving.run("send", "BOT-001", "-", text="echo from stdin").stdout == "from stdin\n"
+    failed = serving.run("send", "BOT-001", "false")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "exit 1" in failed.stderr
+    refused = serving.run("send", "BOT-001", "echo a | cat")
+    assert refused.returncode == 1
+    assert "'|'" in refused.stderr
+
+
+def test_ctrl_c_interrupts_the_answer(serving: Operator) -> None:
+    serving.ok("launch", "shell")
+    outcome: list[subprocess.CompletedProcess[str]] = []
+    sending = threading.Thread(target=lambda: outcome.append(serving.run("send", "BOT-001", "sleep 300")))
+    sending.start()
+    serving.until_bot("BOT-001", activity="busy")
+    serving.ok("interrupt", "BOT-001")
+    sending.join(30)
+    assert outcome[0].returncode == 1
+    assert "interrupted" in outcome[0].stderr
+
+
+def test_kill_and_restart(serving: Operator) -> None:
+    serving.ok("launch", "shell")
+    serving.ok("kill", "BOT-001")
+    assert serving.bot()["state"] == "stopped"
+    serving.ok("restart", "BOT-001")
+    bot = serving.bot()
+    assert (bot["state"], bot["run"], bot["restarts"]) == ("running", 2, 0)
+
+
+def test_no_wait_returns_before_the_bots_answer(serving: Operator) -> None:
+    assert serving.ok("launch", "shell", "--count", "3", "--no-wait").split() == ["BOT-001", "BOT-002", "BOT-003"]
+    serving.until_bot("BOT-003", state="running")
+
+
+def test_events_are_json_on_request(serving: Operator) -> None:
+    serving.ok("launch", "shell")
+    rows = [json.loads(line) for line in serving.ok("events", "--json", "-n", "200").splitlines()]
+    assert [row["seq"] for row in rows] == sorted(row["seq"] for row in rows)
+    assert {"hive_opened", "bot_launched", "bot_ready"} <= {row["type"] for row in rows}
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_serve_leaves_the_bots_and_the_next_adopts_them(operator: Operator, signum: signal.Signals) -> None:
+    serving = operator.serve()
+    operator.ok("launch", "shell", "--count", "2")
+    pids = [bot["pid"] for bot in operator.status()["bots"]]
+    serving.send_signal(signum)
+    assert serving.wait(30) == 0
+    operator.serve()
+    operator.until_bot("BOT-002", state="running")
+    assert [bot["pid"] for bot in operator.status()["bots"]] == pids
+
+
+def test_a_signal_stops_the_bots_where_the_settings_say_so(operator: Operator) -> None:
+    operator.folder.create()
+    operator.folder.hive_toml.write_text('[hive]\non_term = "stop"\n')
+    serving = operator.serve()
+    operator.ok("launch", "shell")
+    pid = operator.bot()["pid"]
+    serving.terminate()
+    assert serving.wait(30) == 0
+    assert wait_for_end(pid)
+
+
+def test_kill_nine_on_serve_costs_no_bot(operator: Operator) -> None:
+    serving = operator.serve()
+    operator.ok("launch", "shell", "--count", "5")
+    before = {bot["id"]: bot["pid"] for bot in operator.status()["bots"]}
+    serving.kill()
+    serving.wait()
+    operator.serve()
+    for bot_id in before:
+        operator.until_bot(bot_id, state="running")
+    assert {bot["id"]: bot["pid"] for bot in operator.status()["bots"]} == before
+    assert {bot["run"] for bot in operator.status()["bots"]} == {1}
+    serves = _processes_titled(f"deia-bot {next(iter(before))}")
+    assert before["BOT-001"] in serves
+
+
+def test_shutdown_leave_bots_leaves_them(operator: Operator) -> None:
+    operator.serve()
+    operator.ok("launch", "shell")
+    pid = operator.bot()["pid"]
+    operator.ok("shutdown", "--leave-bots")
+    os.kill(pid, 0)
+    assert operator.run("status").returncode == 3
+    operator.serve()
+    assert operator.until_bot("BOT-001", state="running")["pid"] == pid
+
+
+def _processes_titled(title: str) -> list[int]:
+    shown = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=1) for line in shown.splitlines()]
+    return [int(pid) for pid, args in rows if args == title]
+
+
+def test_the_registry_lists_who_has_a_process(serving: Operator) -> None:
+    serving.ok("launch", "shell", "--count", "2")
+    serving.ok("stop", "BOT-001")
+    deadline = time.monotonic() + 20
+    while True:
+        registry = json.loads(serving.folder.registry.read_text()) if serving.folder.registry.exists() else {"bots": {}}
+        if list(registry["bots"]) == ["BOT-002"]:
+            break
+        assert time.monotonic() < deadline, registry
+    assert registry["bots"]["BOT-002"]["pid"] == serving.bot("BOT-002")["pid"]
