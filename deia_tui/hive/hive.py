@@ -220,8 +220,8 @@ class Hive:
         elif thought_live:
             keeper.put(_unseen(view.bot_id, view.run))
         self._keep(keeper)
-        if placed is not None and isinstance(life.state, lc.Stopping) and not view.wanted:
-            await keeper.wish(lc.Stop())
+        if placed is not None and isinstance(life.state, lc.Stopping) and life.state.then != "policy":
+            await keeper.wish(lc.Restart() if life.state.then == "restart" else lc.Stop())
 
     async def _autostart(self) -> None:
         declared = self._read_catalogue()

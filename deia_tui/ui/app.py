@@ -125,7 +125,7 @@ class ConsoleApp(App[Leaving]):
     def action_ask_quit(self) -> None:
         live = sum(bot.state not in OFF for bot in self._snapshot.state.bots.values())
         if self._throwaway or not live:
-            self.exit(Leaving.STOP)
+            self.exit(Leaving.STOP if self._throwaway else Leaving.LEAVE)
             return
         from deia_tui.ui.dialogs.quit import QuitDialog
 

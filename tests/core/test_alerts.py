@@ -19,10 +19,10 @@ def exited(**exit: object) -> ev.BotExited:
     return ev.BotExited(**COMMON, run=1, exit=ExitRecord(at=AT, **exit))
 
 
-def breaker(to_phase: Phase, retry_at: float | None = None) -> ev.BreakerChanged:
+def breaker(to_phase: Phase, retry_at: float | None = None, from_phase: Phase = Phase.CLOSED) -> ev.BreakerChanged:
     return ev.BreakerChanged(
         **COMMON,
-        from_phase=Phase.HALF_OPEN,
+        from_phase=from_phase,
         to_phase=to_phase,
         reason="why",
         retry_at=retry_at,
@@ -57,7 +57,8 @@ def breaker(to_phase: Phase, retry_at: float | None = None) -> ev.BreakerChanged
         ),
         (breaker(Phase.OPEN, AT + 30), ["+breaker warning breaker open: why"]),
         (breaker(Phase.OPEN), ["+breaker warning breaker open: why"]),
-        (breaker(Phase.CLOSED), ["-breaker"]),
+        (breaker(Phase.OPEN, AT + 30, from_phase=Phase.HALF_OPEN), []),
+        (breaker(Phase.CLOSED, from_phase=Phase.HALF_OPEN), ["-breaker"]),
         (breaker(Phase.HALF_OPEN), []),
         (
             ev.HostLost(at=AT, pid=9, reason="SIGKILL"),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from deia_tui.core import events as ev
 from deia_tui.core.client import Recorded
@@ -13,7 +14,17 @@ from deia_tui.ui.widgets.lines import Lines
 from deia_tui.ui.widgets.titles import entitle
 
 LIMIT = 2000
+WIDEST = 4000
 _INKS: dict[Level, Ink] = {"info": Ink.DIM, "warning": Ink.WARN, "error": Ink.BAD}
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenLine:
+    """The last line, as long as the output in it has not come to a line feed."""
+
+    message_id: str
+    lead: Spans
+    text: str
 
 
 class LogPane(Lines):
@@ -23,25 +34,48 @@ class LogPane(Lines):
         super().__init__(glyphs, limit=LIMIT, id="log")
         entitle(self, self.glyphs, title="Log", subtitle="following")
         self._back = 0
+        self._unfinished: _OpenLine | None = None
 
     def open(self, bot_id: str | None, recorded: Sequence[Recorded]) -> None:
         """Another bot's log."""
         entitle(self, self.glyphs, title=f"Log · {bot_id}" if bot_id else "Log")
         self._back = 0
-        self.reset([line for row in recorded for line in self._lines_of(row.event)])
+        self._unfinished = None
+        self.reset(self._rows(recorded)[0])
 
     def add(self, recorded: Sequence[Recorded]) -> None:
-        new = [line for row in recorded for line in self._lines_of(row.event)]
-        self._back = 0 if self.following else self._back + len(new)
-        self.extend(new)
+        new, goes_on = self._rows(recorded)
+        self._back = 0 if self.following else self._back + len(new) - goes_on
+        self.extend(new, keep=len(self.lines) - goes_on)
 
-    def _lines_of(self, event: ev.Event) -> Iterator[Spans]:
-        level, what, details = describe(event)
-        at = time.strftime("%H:%M:%S", time.localtime(event.at))
-        first, *more = clean_lines(details).split("\n")
-        yield ((f"{at} ", Ink.FAINT), (f"{what}  ", _INKS[level]), (first, Ink.TEXT))
-        for line in more:
-            yield ((f"{' ' * 11}{line}", Ink.TEXT),)
+    def _rows(self, recorded: Sequence[Recorded]) -> tuple[list[Spans], bool]:
+        """The lines of these events; with True when the first of them replaces the last one shown: it goes on."""
+        rows: list[Spans] = []
+        goes_on = False
+        for event in (row.event for row in recorded):
+            if isinstance(event, ev.OutputAdded):
+                open_line = self._unfinished
+                if open_line is not None and open_line.message_id == event.message_id:
+                    goes_on = goes_on or not rows
+                    del rows[-1:]
+                    rows += self._output(event, open_line.lead, open_line.text)
+                else:
+                    rows += self._output(event, ((f"{_clock(event)} ", Ink.FAINT), ("output  ", Ink.DIM)), "")
+            else:
+                rows += _happened(event)
+                self._unfinished = None
+        return rows, goes_on
+
+    def _output(self, event: ev.OutputAdded, lead: Spans, begun: str) -> Iterator[Spans]:
+        """The lines of a piece of output, the first after what was `begun`; the last may go on with the next piece."""
+        *ended, rest = (begun + clean_lines(event.text)).split("\n")
+        for line in ended:
+            yield (*lead, (line[:WIDEST], Ink.TEXT))
+            lead = ((" " * 11, Ink.TEXT),)
+        self._unfinished = None
+        if rest or not ended:
+            self._unfinished = _OpenLine(event.message_id, lead, rest[:WIDEST])
+            yield (*lead, (rest[:WIDEST], Ink.TEXT))
 
     def followed(self) -> None:
         entitle(self, self.glyphs, subtitle="following" if self.following else "G follows again")
@@ -67,3 +101,15 @@ class LogPane(Lines):
         self.top = min(max(self.top, cursor - self.body_height + 1), cursor)
         self._follow(self._back == 0)
         self.paint()
+
+
+def _happened(event: ev.Event) -> Iterator[Spans]:
+    level, what, details = describe(event)
+    first, *more = clean_lines(details).split("\n")
+    yield ((f"{_clock(event)} ", Ink.FAINT), (f"{what}  ", _INKS[level]), (first, Ink.TEXT))
+    for line in more:
+        yield ((f"{' ' * 11}{line}", Ink.TEXT),)
+
+
+def _clock(event: ev.Event) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(event.at))
