@@ -13,9 +13,9 @@ import click
 
 from deia_tui.core import codec
 from deia_tui.core.errors import CommandRejected, ConfigError, DeiaError, NoSupervisor
-from deia_tui.core.events import OutputAdded
+from deia_tui.core.events import Event, OutputAdded
 from deia_tui.core.text import clean, clean_lines
-from deia_tui.core.wording import describe
+from deia_tui.core.wording import ROUTINE, describe
 from deia_tui.folder import Folder
 from deia_tui.identity import wait_for_end
 
@@ -246,20 +246,23 @@ def events(last: int, follow: bool, as_json: bool) -> None:
 def _print_events(stream: Iterator[dict[str, Any]], as_json: bool) -> None:
     try:
         for row in stream:
-            click.echo(json.dumps(row, ensure_ascii=False) if as_json else event_line(row))
+            if as_json:
+                click.echo(json.dumps(row, ensure_ascii=False))
+                continue
+            event = codec.from_json({name: value for name, value in row.items() if name != "seq"})
+            if not isinstance(event, ROUTINE):
+                click.echo(event_line(event))
     except KeyboardInterrupt:
         sys.exit(DONE)
 
 
-def event_line(row: dict[str, Any]) -> str:
-    """An event of the API on one line; output keeps its lines."""
-    event = codec.from_json({name: value for name, value in row.items() if name != "seq"})
+def event_line(event: Event) -> str:
+    """An event on one line; output keeps its lines."""
     level, what, details = describe(event)
     when = datetime.fromtimestamp(event.at).strftime("%H:%M:%S")
     bot_id = getattr(event, "bot_id", None) or "hive"
     if isinstance(event, OutputAdded):
-        lines = clean_lines(details).split("\n")
-        return "\n".join(f"{when} {bot_id} │ {line}" for line in lines)
+        return "\n".join(f"{when} {bot_id} │ {line}" for line in clean_lines(details).split("\n"))
     mark = "" if level == "info" else f"{level} "
     return f"{when} {bot_id} {mark}{what}  {clean(details)}".rstrip()
 

@@ -179,8 +179,9 @@ def run_serve(folder: Folder, mode: "Mode") -> None:
 
 def run_headless(folder: Folder, seconds: float, company: "Company") -> None:
     """Supervise for some seconds, print what happens line by line, close with a table and stop the bots."""
-    from deia_tui.core import codec, report
-    from deia_tui.core.events import MessageAccepted, OutputAdded, TurnStarted
+    from deia_tui.core import report
+    from deia_tui.core.events import OutputAdded
+    from deia_tui.core.wording import ROUTINE
     from deia_tui.following import follow
     from deia_tui.hive.hive import Hive
     from deia_tui.hive.lock import HiveLock
@@ -192,8 +193,8 @@ def run_headless(folder: Folder, seconds: float, company: "Company") -> None:
             async with asyncio.timeout(seconds):
                 async for page in follow(client, after=0):
                     for entry in page:
-                        if not isinstance(entry.event, OutputAdded | MessageAccepted | TurnStarted):
-                            click.echo(cli.event_line(codec.to_json(entry.event)))
+                        if not isinstance(entry.event, (OutputAdded, *ROUTINE)):
+                            click.echo(cli.event_line(entry.event))
         except TimeoutError:
             click.echo(cli.table(report.status(client.snapshot())["bots"]))
         finally:

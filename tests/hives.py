@@ -18,7 +18,7 @@ from deia_tui.identity import Identity, identify
 
 from .terminal import DEADLINE_S, Terminal, environment
 
-JSON = {"Content-Type": "application/json"}
+MARK = "HIVE_ON_TRIAL"
 PROGRAM = (sys.executable, "-m", "deia_tui")
 
 Result = TypeVar("Result")
@@ -42,21 +42,18 @@ class TrialHive:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.folder = Folder(root)
-        self._env = environment(HIVE_ON_TRIAL=str(root))
+        self._env = environment(**{MARK: str(root)})
         self._terminals: list[Terminal] = []
         self._programs: list[subprocess.Popen[bytes]] = []
 
-    def console(self, columns: int = 200, lines: int = 50, *options: str) -> Terminal:
-        argv = [*PROGRAM, "--hive", str(self.root), *options]
-        terminal = Terminal(argv, columns=columns, lines=lines, env=self._env)
+    def console(self, columns: int = 200, lines: int = 50) -> Terminal:
+        terminal = Terminal([*PROGRAM, "--hive", str(self.root)], columns=columns, lines=lines, env=self._env)
         self._terminals.append(terminal)
         return terminal
 
     def serve(self) -> subprocess.Popen[bytes]:
         """A supervisor without a screen that answers."""
-        argv = [*PROGRAM, "--hive", str(self.root), "serve"]
-        program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=self._env)
-        self._programs.append(program)
+        program = self.start([*PROGRAM, "--hive", str(self.root), "serve"])
         assert program.stdout is not None
         assert b"Supervising" in program.stdout.readline(), "the supervisor did not start"
         return program
@@ -78,7 +75,9 @@ class TrialHive:
         """What the supervisor answers; OSError while there is none."""
         line = _UnixLine(self.folder)
         try:
-            line.request(method, route, json.dumps(body) if body is not None else None, JSON)
+            line.request(
+                method, route, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"}
+            )
             answer = line.getresponse()
             found = json.loads(answer.read())
         finally:
@@ -106,12 +105,14 @@ class TrialHive:
 
     def runs(self) -> list[dict[str, Any]]:
         """The records of the runs that live."""
-        paths = [path for path in self.folder.runs.iterdir() if path.name.count(".") == 2 and path.name[0] != "."]
-        return [json.loads(path.read_bytes()) for path in sorted(paths)]
+        return [json.loads(path.read_bytes()) for path in self.run_records()]
+
+    def run_records(self) -> list[Path]:
+        return sorted(path for path in self.folder.runs.glob("[!.]*.json") if path.name.count(".") == 2)
 
     def processes(self) -> dict[Identity, str]:
         """Everything of this hive that runs, with its command line."""
-        return {process: _text(process.pid, "cmdline") for process in _living() if self._owns(process.pid)}
+        return {process: " ".join(_strings(process.pid, "cmdline")) for process in _living() if self._owns(process.pid)}
 
     def end(self) -> None:
         """Whatever happened, nothing of it runs afterwards."""
@@ -131,8 +132,8 @@ class TrialHive:
                 program.stdout.close()
 
     def _owns(self, pid: int) -> bool:
-        root = str(self.root)
-        return root in _text(pid, "environ") or root in _text(pid, "cmdline")
+        mark, root = f"{MARK}={self.root}", str(self.root)
+        return mark in _strings(pid, "environ") or root in _strings(pid, "cmdline")
 
 
 class _UnixLine(http.client.HTTPConnection):
@@ -167,9 +168,9 @@ def _living() -> Iterator[Identity]:
             yield process
 
 
-def _text(pid: int, name: str) -> str:
-    """A file of /proc; "" when the process is gone, or a zombie."""
+def _strings(pid: int, name: str) -> list[str]:
+    """A file of /proc; empty when the process is gone, or a zombie."""
     try:
-        return Path(f"/proc/{pid}/{name}").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        return Path(f"/proc/{pid}/{name}").read_bytes().decode("utf-8", "replace").rstrip("\0").split("\0")
     except OSError:
-        return ""
+        return []

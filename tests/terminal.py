@@ -92,6 +92,11 @@ class Picture:
         """Its line and column, from 0."""
         return self._screen.cursor.y, self._screen.cursor.x
 
+    def is_bold(self, text: str) -> bool:
+        """Is the text there, and its first letter bold?"""
+        places = ((number, line.find(text)) for number, line in enumerate(self._screen.display))
+        return any(self._screen.buffer[line][column].bold for line, column in places if column >= 0)
+
     def backgrounds(self, column: int) -> list[str]:
         """The background colour in one column, line by line."""
         return [str(self._screen.buffer[line][column].bg) for line in range(self._screen.lines)]
@@ -176,6 +181,10 @@ class Terminal:
     def line_of_cursor(self) -> str:
         """The line on which the cursor stands: that of the field one would write to."""
         return self.screen()[self._picture.cursor()[0]]
+
+    def is_bold(self, text: str) -> bool:
+        self.screen()
+        return self._picture.is_bold(text)
 
     def until(self, wanted: str | Callable[[list[str]], object], timeout: float = DEADLINE_S) -> list[str]:
         """The first screen that shows the text, or that the function likes."""

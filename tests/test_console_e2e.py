@@ -99,12 +99,16 @@ def test_an_operator_launches_a_bot_talks_to_it_and_kills_it(hive: TrialHive, si
 
     console.press("K")
     console.until("Kill BOT-001?")
-    console.press("enter")  # the focus is on Cancel
+    console.until(lambda _: console.is_bold("Cancel"))  # it has the focus
+    console.press("enter")
     console.until(lambda screen: not any("Kill BOT-001?" in line for line in screen))
     assert supervised(hive, "console") == pids
     console.press("K")
     console.until("Kill BOT-001?")
-    console.press("right", "enter")
+    console.until(lambda _: console.is_bold("Cancel"))
+    console.press("right")
+    console.until(lambda _: not console.is_bold("Cancel"))
+    console.press("enter")
     until(lambda: ended(pids["BOT-001"]), "the killed bot to end")
     console.press("!")
     console.until(lambda screen: any(re.search(r"\d\d:\d\d +BOT-001 +killed by hand", line) for line in screen))

@@ -10,6 +10,10 @@ from deia_tui.core.state import BotView, first_line
 Level = Literal["info", "warning", "error"]
 
 
+ROUTINE = (ev.MessageAccepted, ev.TurnStarted)
+"""Events that a log shown to people leaves out: the message before and the output after them say enough."""
+
+
 def describe(event: ev.Event) -> tuple[Level, str, str]:
     """(level, what, details) of an event; `what` is one lower-case word group, fit for a column."""
     match event:

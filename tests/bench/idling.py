@@ -30,7 +30,9 @@ def idle() -> Iterator[Figure]:
     with served_hive(BOTS) as hive:
         hive.cli("shutdown", "--leave-bots")
         time.sleep(SETTLE_S)
-        percent = _percent(_pids(hive))
+        pids = _pids(hive)
+        assert len(pids) == BOTS + 1, "the bots and their host, nothing else"
+        percent = _percent(pids)
         yield Figure(what=f"CPU of {BOTS} idle bots + host", measured=percent, unit="%", at_most=1, digits=2)
         console = hive.console()
         all_run(hive, "console", BOTS)

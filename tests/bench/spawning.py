@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from ..hives import TrialHive, until
@@ -33,14 +34,14 @@ def _launch_by_hive() -> float:
     with served_hive() as hive, ThreadPoolExecutor(2 * STARTS_AT_ONCE) as askers:
         began = time.perf_counter()
         hive.ask("POST", "/api/bot/launch", {"what": "shell", "count": BOTS, "wait": False})
-        asked: set[str] = set()
+        asked: set[Path] = set()
         answers = []
         while len(asked) < BOTS:
-            for record in hive.runs():
-                if record["bot_id"] not in asked:
-                    asked.add(record["bot_id"])
-                    answers.append(askers.submit(_await_health, record["port"], record["token"]))
-            time.sleep(0.005)
+            for path in set(hive.run_records()) - asked:
+                record = json.loads(path.read_bytes())
+                answers.append(askers.submit(_await_health, record["port"], record["token"]))
+                asked.add(path)
+            time.sleep(0.01)
         return max(answer.result() for answer in answers) - began
 
 

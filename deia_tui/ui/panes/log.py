@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from deia_tui.core import events as ev
 from deia_tui.core.client import Recorded
 from deia_tui.core.text import clean_lines
-from deia_tui.core.wording import Level, describe
+from deia_tui.core.wording import ROUTINE, Level, describe
 from deia_tui.ui.theme import Glyphs, Ground, Ink, Spans
 from deia_tui.ui.widgets.canvas import Line
 from deia_tui.ui.widgets.lines import Lines
@@ -52,7 +52,7 @@ class LogPane(Lines):
         """The lines of these events; with True when the first of them replaces the last one shown: it goes on."""
         rows: list[Spans] = []
         goes_on = False
-        for event in (row.event for row in recorded):
+        for event in (row.event for row in recorded if not isinstance(row.event, ROUTINE)):
             if isinstance(event, ev.OutputAdded):
                 open_line = self._unfinished
                 if open_line is not None and open_line.message_id == event.message_id:
