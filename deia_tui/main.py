@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import termios
+import tomllib
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -115,45 +117,71 @@ def run_console(
 
     remote = prepare_environment(os.environ)
     sys.setswitchinterval(SWITCH_S)
-    from deia_tui.hive.hive import Hive
     from deia_tui.hive.thread import HiveThread
-    from deia_tui.settings import furnish, load
     from deia_tui.ui.app import ConsoleApp, ConsoleOptions, Leaving
 
     folder.create()
-    furnish(folder)
-    settings = load(folder).settings
-    with take_hive(folder):
+    section = console_section(folder)
+
+    async def supervise_here(present: "Callable[[Hive], None]") -> None:
+        from deia_tui.hive.hive import Hive
+        from deia_tui.settings import furnish, load
+
+        furnish(folder)
         hive = Hive(folder, lambda: load(folder), mode="console", version=__version__)
-        thread = HiveThread(hive, lambda: supervise(hive, folder, company=company))
-        options = ConsoleOptions(
-            theme=settings.console.theme,
-            ascii=ascii_only or settings.console.ascii or wants_ascii(os.environ),
-            read_only=read_only or settings.console.read_only,
-            remote=remote,
-            version=__version__,
-            throwaway=throwaway,
-        )
+        present(hive)
+        await supervise(hive, folder, company=company)
+
+    with take_hive(folder):
+        thread = HiveThread(supervise_here)
+        section["read_only"] = read_only or section.get("read_only", False)
+        section["ascii"] = ascii_only or section.get("ascii", False) or wants_ascii(os.environ)
+        options = ConsoleOptions(remote=remote, version=__version__, throwaway=throwaway, **section)
         app = ConsoleApp(thread, options=options, on_shown=lambda: begin())
 
         def begin() -> None:
             loop = asyncio.get_running_loop()
-            on_term = Leaving.STOP if settings.hive.on_term == "stop" else Leaving.LEAVE
-            loop.add_signal_handler(signal.SIGTERM, app.exit, on_term)
-            loop.add_signal_handler(signal.SIGHUP, app.exit, Leaving.STOP if throwaway else Leaving.BACKGROUND)
-            thread.ended = partial(loop.call_soon_threadsafe, app.exit, Leaving.LEAVE)
+            loop.add_signal_handler(signal.SIGTERM, app.exit)
+            loop.add_signal_handler(signal.SIGHUP, app.hang_up)
+            thread.ended = partial(loop.call_soon_threadsafe, app.exit)
             thread.start()
 
         leaving: Leaving | None = None
         try:
             leaving = app.run()
         finally:
-            thread.close(leave_bots=leaving is not Leaving.STOP)
+            let_go_of_a_dead_terminal()
+            thread.close(leave_bots=None if leaving is None else leaving is not Leaving.STOP)
     if thread.error is not None:
         raise thread.error
     if leaving is Leaving.BACKGROUND:
         pid = serve_in_background(folder)
         click.echo(f"The hive is supervised in the background (pid {pid}): 'deia-tui' comes back to it.")
+
+
+def console_section(folder: Folder) -> dict[str, Any]:
+    """The [console] settings. Only a hive that has some pays, before the first paint, for reading them in full."""
+    try:
+        if not tomllib.loads(folder.hive_toml.read_text("utf-8-sig")).get("console"):
+            return {}
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        pass  # `load` says it better
+    from deia_tui.settings import load
+
+    return load(folder).settings.console.model_dump()
+
+
+def let_go_of_a_dead_terminal() -> None:
+    """After a hang-up every write to it would fail: from now on they go nowhere."""
+    try:
+        termios.tcgetattr(0)
+    except termios.error:
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.close(null)
 
 
 def run_serve(folder: Folder, mode: "Mode") -> None:
@@ -164,13 +192,12 @@ def run_serve(folder: Folder, mode: "Mode") -> None:
 
     folder.create()
     furnish(folder)
-    leave_bots = load(folder).settings.hive.on_term == "leave"
     with HiveLock(folder, mode):
         hive = Hive(folder, lambda: load(folder), mode=mode, version=__version__)
 
         async def run() -> None:
             for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(signum, hive.close, leave_bots)
+                asyncio.get_running_loop().add_signal_handler(signum, hive.close)
             sentence = f"Supervising {folder.root} (pid {os.getpid()})."
             await supervise(hive, folder, serving_now=lambda: click.echo(sentence))
 

@@ -28,8 +28,13 @@ PATIENCE_S = 60.0
 
 async def pictures() -> None:
     with temporary_hive() as folder, HiveLock(folder, "console"):
-        hive = Hive(folder, lambda: load(folder), mode="console", version=__version__)
-        thread = HiveThread(hive, lambda: supervise(hive, folder, company=converse))
+
+        async def supervise_here(present: Callable[[Hive], None]) -> None:
+            hive = Hive(folder, lambda: load(folder), mode="console", version=__version__)
+            present(hive)
+            await supervise(hive, folder, company=converse)
+
+        thread = HiveThread(supervise_here)
         app = ConsoleApp(thread, options=ConsoleOptions(throwaway=True), on_shown=thread.start)
         async with app.run_test(size=LARGE) as pilot:
             await until(thread, backing_off)

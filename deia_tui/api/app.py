@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +15,9 @@ from deia_tui.core.client import HiveClient, Recorded
 from deia_tui.core.errors import CommandRejected, DeiaError
 from deia_tui.core.state import NO_SERIES
 from deia_tui.following import follow
+
+MAX_SEQ = 2**63 - 1
+MAX_LAST = 100_000
 
 
 class Body(BaseModel):
@@ -48,6 +52,10 @@ def create_app(client: HiveClient, *, version: str) -> FastAPI:
     @app.exception_handler(DeiaError)
     async def failed(_: Request, error: DeiaError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, status_code=500)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return JSONResponse({"detail": _sentence(error)}, status_code=422)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -98,7 +106,10 @@ def create_app(client: HiveClient, *, version: str) -> FastAPI:
 
     @app.get("/api/events")
     async def events(
-        bot_id: str | None = None, after: int | None = None, last: int = 50, forever: bool = False
+        bot_id: str | None = None,
+        after: Annotated[int | None, Query(ge=0, le=MAX_SEQ)] = None,
+        last: Annotated[int, Query(ge=0, le=MAX_LAST)] = 50,
+        forever: bool = False,
     ) -> StreamingResponse:
         """One JSON object a line: the `last` events, or all with seq > `after`; with `forever`, without end."""
         return StreamingResponse(
@@ -116,13 +127,21 @@ VERBS: dict[str, Callable[..., cmd.Command]] = {
 }
 
 
+def _sentence(error: RequestValidationError) -> str:
+    """What is wrong and where; never the input itself, which JSON may not be able to spell."""
+    found = error.errors()
+    wrong = [f"{'.'.join(map(str, item['loc'][1:])) or 'the body'}: {item['msg']}" for item in found]
+    return f"Bad request: {'; '.join(wrong)}.".encode("utf-8", "replace").decode()
+
+
 async def _lines(
     client: HiveClient, bot_id: str | None, after: int | None, last: int, *, forever: bool
 ) -> AsyncIterator[bytes]:
     if after is None:
-        page = await client.events(bot_id=bot_id, limit=last, newest=True)
-        after = page[-1].seq if page else 0
-        yield _encode(page)
+        after = client.snapshot().seq
+        if page := await client.events(bot_id=bot_id, limit=last, newest=True):
+            after = page[-1].seq
+            yield _encode(page)
     async for page in follow(client, bot_id=bot_id, after=after, forever=forever):
         yield _encode(page)
 

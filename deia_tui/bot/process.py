@@ -21,7 +21,7 @@ _FAREWELL_S = 0.5
 
 def warm() -> None:
     """Import and build everything, and push requests through, so that a forked bot neither imports nor builds."""
-    asyncio.run(rehearse(_config().loaded_app))
+    asyncio.run(rehearse(_config()))
 
 
 def run(seed: Seed, listener: socket.socket) -> int:

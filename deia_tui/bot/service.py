@@ -3,6 +3,7 @@
 import asyncio
 import os
 import uuid
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -179,14 +180,24 @@ async def events(socket: WebSocket, after: Annotated[int, Query(ge=0)] = 0) -> N
     life: Life = socket.app.state.life
     await socket.accept()
     directions = (_send_frames(socket, life.spool, after), _take_acks(socket, life.spool))
-    done, pending = await asyncio.wait(map(asyncio.create_task, directions), return_when=asyncio.FIRST_COMPLETED)
+    tasks = [asyncio.create_task(_while_connected(direction)) for direction in directions]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
-    with suppress(WebSocketDisconnect):
-        await socket.close(*done.pop().result())
+    farewells = [task.result() for task in done]
+    if (farewell := farewells[0]) is not None and None not in farewells:
+        with suppress(WebSocketDisconnect):
+            await socket.close(*farewell)
 
 
 Farewell = tuple[int, str]
+
+
+async def _while_connected(direction: Awaitable[Farewell]) -> Farewell | None:
+    """How to say goodbye; None when there is nobody any more to say it to."""
+    with suppress(WebSocketDisconnect):
+        return await direction
+    return None
 
 
 async def _send_frames(socket: WebSocket, spool: Spool, seq: int) -> Farewell:

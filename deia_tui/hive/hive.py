@@ -15,7 +15,7 @@ from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
 from deia_tui.core.bots import BotSpec, BotState, ExitRecord
 from deia_tui.core.client import ChatTurn, Launchable, Recorded
-from deia_tui.core.errors import BotUnreachable, CommandRejected
+from deia_tui.core.errors import BotUnreachable, CommandRejected, StoreError
 from deia_tui.core.state import BotView, HiveState, Snapshot
 from deia_tui.engine.local import LocalEngine
 from deia_tui.engine.protocol import (
@@ -31,6 +31,7 @@ from deia_tui.folder import Folder
 from deia_tui.hive import launching
 from deia_tui.hive.keeper import Keeper, Surroundings
 from deia_tui.hive.launcher import Launcher
+from deia_tui.hive.leavings import forget_run
 from deia_tui.hive.monitor import Monitor
 from deia_tui.hive.record import Record
 from deia_tui.hive.restore import breaker_of, life_of
@@ -56,6 +57,7 @@ class Hive:
         self._snapshot = Snapshot(state=HiveState(name=self._settings.hive.name, folder=str(folder.root), mode=mode))
         self._keepers: dict[str, Keeper] = {}
         self._keeping: dict[str, asyncio.Task[None]] = {}
+        self._launching = asyncio.Lock()
         self._closing = asyncio.Event()
         self._opened = False
         self._leave_bots = True
@@ -121,9 +123,9 @@ class Hive:
 
         return stop
 
-    def close(self, leave_bots: bool) -> None:
-        """Ask for the end of the supervisor: `closed` returns."""
-        self._leave_bots = leave_bots
+    def close(self, leave_bots: bool | None = None) -> None:
+        """Ask for the end of the supervisor: `closed` returns. None leaves it to `on_term` what becomes of the bots."""
+        self._leave_bots = self._settings.hive.on_term == "leave" if leave_bots is None else leave_bots
         self._closing.set()
 
     async def closed(self) -> None:
@@ -182,7 +184,7 @@ class Hive:
         for stranger in live.values():
             self._engine.kill(stranger.bot_id, stranger.run)
         for end in ended.values():
-            self._engine.forget(end.bot_id, end.run)
+            forget_run(self._folder, self._engine, end.bot_id, end.run)
         self._opened = True
         await self._autostart()
 
@@ -244,9 +246,10 @@ class Hive:
 
     async def _launch(self, command: cmd.LaunchBots) -> cmd.Outcome:
         catalogue = self._read_catalogue()
-        specs = launching.plan(command, catalogue, self._record.state.bots, self._around.env)
-        keepers = [self._keepers.get(spec.bot_id) or self._new_keeper(spec) for spec in specs]
-        await asyncio.gather(*(keeper.wish(lc.Launch(), spec) for keeper, spec in zip(keepers, specs, strict=True)))
+        async with self._launching:  # the next plan must know of these bots
+            specs = launching.plan(command, catalogue, self._record.state.bots, self._around.env)
+            keepers = [self._keepers.get(spec.bot_id) or self._new_keeper(spec) for spec in specs]
+            await asyncio.gather(*(keeper.wish(lc.Launch(), spec) for keeper, spec in zip(keepers, specs, strict=True)))
         if command.wait:
             await asyncio.gather(*(self._up(keeper) for keeper in keepers))
         return [spec.bot_id for spec in specs]
@@ -333,24 +336,28 @@ class Hive:
             event = await self._node.get()
             match event:
                 case Sampled():
-                    await self._monitor.take(event)
+                    with contextlib.suppress(StoreError):  # the next second says it again
+                        await self._monitor.take(event)
                     await self._scribe.note_samples(event)
                 case NodeLost(pid=pid, reason=reason):
-                    await self._record.add(ev.HostLost(at=time.time(), pid=pid, reason=reason))
+                    await self._record.insist(ev.HostLost(at=time.time(), pid=pid, reason=reason))
                 case NodeFound():
                     await self._meet(event)
 
     async def _meet(self, found: NodeFound) -> None:
-        """A new host: what it does not know of has ended unseen."""
-        await self._record.add(ev.HostStarted(at=time.time(), pid=found.pid))
-        known = {(run.bot_id, run.run) for run in found.runs}
-        ended = {(end.bot_id, end.run): end for end in found.ended}
+        """A new host: what it does not know of has ended unseen; what the former could not tell, it tells now."""
+        await self._record.insist(ev.HostStarted(at=time.time(), pid=found.pid))
+        known = {(run.bot_id, run.run): run for run in found.runs}
+        ended = {(end.bot_id, end.run) for end in found.ended}
+        for end in found.ended:
+            self._listen(end)
         for bot_id, keeper in self._keepers.items():
             run = (bot_id, keeper.life.run)
-            if run in known:
+            if (placed := known.get(run)) is not None:
+                keeper.put(placed)
                 keeper.insist()
-            elif isinstance(keeper.life.state, _WITH_PROCESS):
-                keeper.put(ended.get(run) or _unseen(*run))
+            elif run not in ended and isinstance(keeper.life.state, _WITH_PROCESS):
+                keeper.put(_unseen(*run))
 
     @property
     def _record(self) -> Record:

@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal, TypeVar
 
 import httpx
@@ -24,22 +23,21 @@ from deia_tui.core import lifecycle as lc
 from deia_tui.core.bots import BotSpec
 from deia_tui.core.commands import SendMessage
 from deia_tui.core.errors import CommandRejected, StoreError
-from deia_tui.core.frames import Frame, decode, to_event
+from deia_tui.core.frames import Frame, to_event
 from deia_tui.engine.protocol import Ended, Engine, NotPlaced, Placed, Placement
 from deia_tui.folder import Folder
 from deia_tui.hive.attendance import Attendance
 from deia_tui.hive.calls import Calls
 from deia_tui.hive.effects import announce
 from deia_tui.hive.launcher import Launcher
+from deia_tui.hive.leavings import forget_run, read_spool
 from deia_tui.hive.mail import Frames, Mail, Probed, Send, Undeliverable, Wish
-from deia_tui.hive.outbox import Outbox
-from deia_tui.hive.record import Record
+from deia_tui.hive.outbox import Outbox, check_form
+from deia_tui.hive.record import STORE_RETRY_S, Record
 from deia_tui.settings import Settings
 from deia_tui.store.queries import MessageRow
 
 MAX_QUEUED = 10
-MAX_TEXT = 1 << 20
-STORE_RETRY_S = 1.0
 
 Result = TypeVar("Result")
 
@@ -217,10 +215,7 @@ class Keeper:
         return message_id
 
     def _check_message(self, command: SendMessage) -> None:
-        if not command.text.strip():
-            raise CommandRejected("The message is empty: write something.", status=400)
-        if len(command.text.encode("utf-8", "replace")) > MAX_TEXT:
-            raise CommandRejected("The message is longer than 1 MiB: put it into a file.", status=413)
+        check_form(command)
         match self.life.state:
             case lc.Off(how=how):
                 raise CommandRejected(f"{self.bot_id} is {how}: launch it before you write to it.")
@@ -234,7 +229,8 @@ class Keeper:
     # Reports
 
     async def _take_placed(self, placed: Placed) -> None:
-        if placed.run != self.life.run:
+        known = self._attendance is not None or not isinstance(self.life.state, lc.Starting | lc.Stopping)
+        if placed.run != self.life.run or known:
             return
         spawned = ev.BotSpawned(
             at=time.time(),
@@ -271,14 +267,14 @@ class Keeper:
 
     async def _take_ended(self, ended: Ended) -> None:
         """A run is over: first what it still had to say, then its end, then what follows."""
-        engine, run, state = self._around.engine, ended.run, self.life.state
+        around, run, state = self._around, ended.run, self.life.state
         if run != self.life.run or isinstance(state, lc.Off | lc.Backoff):
-            engine.forget(self.bot_id, run)
+            forget_run(around.folder, around.engine, self.bot_id, run)
             return
         await self._leave_run()
-        self._around.launcher.release(self.bot_id)
-        spool = self._around.folder.spool(self.bot_id, run)
-        await self._take_frames(run, (frame for frame in read_spool(spool) if frame["type"] != "ready"))
+        around.launcher.release(self.bot_id)
+        spool = read_spool(around.folder.spool(self.bot_id, run))
+        await self._take_frames(run, (frame for frame in spool if frame["type"] != "ready"))
         stopping = state if isinstance(state, lc.Stopping) else None
         exit = replace(ended.exit, reason=stopping.reason if stopping else "")
         events: list[ev.Event] = [
@@ -289,8 +285,7 @@ class Keeper:
         events += self._verdict(sorted(self._in_hand), "interrupted", f"the bot ended ({exit}) before it was done")
         await self._step(lc.Exited(run, exit, random.random()), events)
         self._in_hand.clear()
-        engine.forget(self.bot_id, run)
-        spool.unlink(missing_ok=True)
+        forget_run(around.folder, around.engine, self.bot_id, run)
 
     async def _take_probed(self, run: int, error: str | None) -> None:
         if run != self.life.run or not isinstance(self.life.state, lc.Running):
@@ -383,15 +378,6 @@ class Keeper:
     async def _record(self, events: Sequence[ev.Event]) -> list[ev.Event]:
         """Those of `events` that are new, once they are committed."""
         return await self._around.record.add(*events) if events else []
-
-
-def read_spool(path: Path) -> list[Frame]:
-    """The frames a bot left behind; a torn last line is what it had not finished saying."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return []
-    return [frame for line in lines if line and (frame := decode(line)) is not None]
 
 
 def _queued(row: MessageRow) -> ev.MessageQueued:

@@ -1,6 +1,7 @@
 """The line to one run of a bot: its frames, in order, none twice; and the requests one can make of it."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -27,7 +28,7 @@ class Link:
     def __init__(self, http: httpx.AsyncClient, *, port: int, token: str, after: int, take: Take) -> None:
         self._http = http
         self._address = f"127.0.0.1:{port}"
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._after = after
         self._take = take
 
@@ -65,9 +66,10 @@ class Link:
                 raise BotUnreachable(str(refused)) from refused
 
     async def _request(self, method: str, route: str, body: dict[str, Any] | None, timeout_s: float) -> dict[str, Any]:
+        content = None if body is None else json.dumps(body).encode()  # ASCII: whatever the text holds can be sent
         try:
             response = await self._http.request(
-                method, f"http://{self._address}{route}", headers=self._headers, json=body, timeout=timeout_s
+                method, f"http://{self._address}{route}", headers=self._headers, content=content, timeout=timeout_s
             )
             answer = response.json()
         except (httpx.HTTPError, ValueError) as error:

@@ -1,8 +1,10 @@
 """Messages of one bot that its process has not accepted yet: kept in order, handed over whenever a run is there."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable
 
+from deia_tui.core.commands import SendMessage
 from deia_tui.core.errors import BotUnreachable, CommandRejected
 from deia_tui.core.events import MessageQueued
 from deia_tui.hive.link import Link
@@ -10,6 +12,9 @@ from deia_tui.hive.link import Link
 RETRY_S = 0.2
 PASSING = frozenset({429, 503})
 """Refusals that time mends: the bot is busy, starting or draining."""
+MAX_TEXT = 1 << 20
+MAX_SENDER = 128
+_MESSAGE_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
 class Outbox:
@@ -58,3 +63,20 @@ class Outbox:
                     give_up(message.message_id, str(refusal))
                     return
                 await asyncio.sleep(RETRY_S)
+
+
+def check_form(message: SendMessage) -> None:
+    """Raises CommandRejected for what no bot would take: it must not stand in the way of what follows."""
+    if not message.text.strip():
+        raise CommandRejected("The message is empty: write something.", status=400)
+    try:
+        size = len(message.text.encode())
+        message.sender.encode()
+    except UnicodeEncodeError:
+        raise CommandRejected("The message is no valid Unicode: half a character is in it.", status=400) from None
+    if size > MAX_TEXT:
+        raise CommandRejected("The message is longer than 1 MiB: put it into a file.", status=413)
+    if message.message_id and not _MESSAGE_ID.fullmatch(message.message_id):
+        raise CommandRejected("A message id is 1 to 128 visible ASCII characters.", status=400)
+    if len(message.sender) > MAX_SENDER:
+        raise CommandRejected(f"The sender's name is longer than {MAX_SENDER} characters.", status=400)

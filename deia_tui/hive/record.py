@@ -1,13 +1,17 @@
 """The one way anything becomes known: commit to the store, fold into the state, then publish."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 
 from deia_tui.core import events as ev
 from deia_tui.core.alerts import Clear, Raise, concerns, settle
 from deia_tui.core.client import Recorded
+from deia_tui.core.errors import StoreError
 from deia_tui.core.state import HiveState, Snapshot, Telemetry, fold
 from deia_tui.store.store import Store
+
+STORE_RETRY_S = 1.0
 
 
 class Record:
@@ -39,6 +43,15 @@ class Record:
         """
         wanted = [wish for event in events for wish in concerns(event)]
         return await self._commit([*events, *self._settled(wanted)])
+
+    async def insist(self, event: ev.Event) -> None:
+        """Add it, however long the store takes to recover."""
+        while True:
+            try:
+                await self.add(event)
+                return
+            except StoreError:
+                await asyncio.sleep(STORE_RETRY_S)
 
     async def alert(self, wanted: Iterable[Raise | Clear]) -> None:
         """Raise and clear alerts that no event stands for."""

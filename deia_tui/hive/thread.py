@@ -4,27 +4,31 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deia_tui.core.client import ChatTurn, Launchable, Recorded
 from deia_tui.core.commands import Command, Outcome
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.state import Snapshot
-from deia_tui.hive.hive import Hive
+
+if TYPE_CHECKING:
+    from deia_tui.hive.hive import Hive
 
 Result = TypeVar("Result")
 
 
 class HiveThread:
-    """A HiveClient for another thread. `supervise` opens the hive and returns when it closed.
+    """A HiveClient for another thread. `supervise` makes a hive, presents it, and returns when it closed.
 
-    `ended` is called from the thread at its end; `error` is then what ended it, if it was not asked to.
+    It does so in the thread: neither the hive's imports nor its making keep the screen waiting. `ended` is called from
+    the thread at its end; `error` is then what ended it, if it was not asked to.
     """
 
-    def __init__(self, hive: Hive, supervise: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._hive = hive
+    def __init__(self, supervise: Callable[[Callable[["Hive"], None]], Coroutine[Any, Any, None]]) -> None:
         self._supervise = supervise
+        self._hive: Hive | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._wakes: tuple[Callable[[], None], ...] = ()
         self._thread = threading.Thread(target=self._run, name="supervisor")
         self.error: BaseException | None = None
         self.ended: Callable[[], object] = _nobody_cares
@@ -32,54 +36,65 @@ class HiveThread:
     def start(self) -> None:
         self._thread.start()
 
-    def close(self, *, leave_bots: bool) -> None:
-        """End supervision and wait for it."""
+    def close(self, *, leave_bots: bool | None) -> None:
+        """End supervision, as Hive.close does, and wait for it."""
         if self._thread.ident is None:
             return
-        if self._loop is not None:
+        if self._loop is not None and self._hive is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._hive.close, leave_bots)
         self._thread.join()
 
     def snapshot(self) -> Snapshot:
-        return self._hive.snapshot()
+        return Snapshot() if self._hive is None else self._hive.snapshot()
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
-        return self._hive.subscribe(wake)
+        self._wakes = (*self._wakes, wake)
+
+        def stop() -> None:
+            self._wakes = tuple(other for other in self._wakes if other is not wake)
+
+        return stop
 
     async def submit(self, command: Command) -> Outcome:
-        return await self._call(self._hive.submit(command))
+        return await self._call(lambda hive: hive.submit(command))
 
     async def chat(self, bot_id: str, *, before: int | None = None, limit: int = 30) -> Sequence[ChatTurn]:
-        return await self._call(self._hive.chat(bot_id, before=before, limit=limit))
+        return await self._call(lambda hive: hive.chat(bot_id, before=before, limit=limit))
 
     async def events(
         self, *, bot_id: str | None = None, after: int = 0, limit: int = 500, newest: bool = False
     ) -> Sequence[Recorded]:
-        return await self._call(self._hive.events(bot_id=bot_id, after=after, limit=limit, newest=newest))
+        return await self._call(lambda hive: hive.events(bot_id=bot_id, after=after, limit=limit, newest=newest))
 
     async def launchables(self) -> Sequence[Launchable]:
-        return await self._call(self._hive.launchables())
+        return await self._call(lambda hive: hive.launchables())
 
-    async def _call(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run in the hive's loop; leaving early does not cancel it."""
+    async def _call(self, ask: Callable[["Hive"], Coroutine[Any, Any, Result]]) -> Result:
+        """Ask in the hive's loop; leaving early does not cancel it."""
+        if self._loop is None or self._hive is None:
+            raise CommandRejected("The supervisor is still starting: try again in a moment.", status=503)
+        work = ask(self._hive)
         try:
-            if self._loop is None:
-                raise CommandRejected("The supervisor is still starting: try again in a moment.", status=503)
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError:
             work.close()
             raise CommandRejected("The supervisor has ended.", status=503) from None
-        except CommandRejected:
-            work.close()
-            raise
         return await asyncio.shield(asyncio.wrap_future(future))
+
+    def _present(self, hive: "Hive") -> None:
+        hive.subscribe(self._wake)
+        self._hive = hive
+
+    def _wake(self) -> None:
+        for wake in self._wakes:
+            wake()
 
     def _run(self) -> None:
         try:
             with asyncio.Runner() as runner:
                 self._loop = runner.get_loop()
-                runner.run(self._supervise())
+                runner.run(self._supervise(self._present))
         except BaseException as error:  # noqa: BLE001 - the other thread shows it
             self.error = error
         finally:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from deia_tui.host.loop import Loop
-from deia_tui.host.wire import Line, Lines, encode
+from deia_tui.host.wire import MAX_LINE, Line, Lines, encode
 
-MAX_UNSENT = 8 * 1024 * 1024
+MAX_UNSENT = 2 * MAX_LINE
 _CHUNK = 65536
 _ACCEPT_PAUSE_S = 1.0
 

@@ -2,7 +2,8 @@
 
 Rule one: a child of the host that is no bot of its own is a leftover, and dies. Since every bot is below the host and
 orphans are handed up to it, that alone ends whole trees, daemons with an empty environment included. Bots of a former
-host are watched by pidfd, and hunted where their own parent would have to reap.
+host are watched by pidfd, and hunted where their own parent would have to reap; what is below them is looked at every
+second, since nobody hands us what they leave.
 """
 
 import os
@@ -12,10 +13,12 @@ from contextlib import suppress
 
 from deia_tui.host.hunt import PAUSE_S, Hunt
 from deia_tui.host.loop import Loop
-from deia_tui.host.processes import my_children
+from deia_tui.host.processes import by_parent, descendants, my_children
 from deia_tui.host.records import Exit, Records, RunRecord
+from deia_tui.identity import Identity
 
 RETRY_S = 1.0
+LOOK_S = 1.0
 
 
 class Custody:
@@ -27,6 +30,7 @@ class Custody:
         self._on_rest = on_rest
         self._own: dict[int, RunRecord] = {}
         self._adopted: dict[str, int] = {}
+        self._below: dict[str, frozenset[Identity]] = {}
         self._leftovers: list[int] = []
         self._hunt = Hunt()
         self.loop = Loop(self._reap)
@@ -48,6 +52,8 @@ class Custody:
         self._records.adopt(record)
         self._adopted[record.bot_id] = pidfd
         self.loop.watch(pidfd, lambda: self._adopted_ended(record))
+        if len(self._adopted) == 1:
+            self.loop.later(0, self._look_below)
 
     def send(self, record: RunRecord, signum: signal.Signals) -> None:
         """To the bot itself. A child keeps its pid until we reap it; of an adopted bot we hold a pidfd."""
@@ -88,17 +94,27 @@ class Custody:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
 
+    def _look_below(self) -> None:
+        """Remember the processes of adopted bots, for the day they die alone."""
+        with suppress(OSError):  # out of descriptors
+            tree = by_parent() if self._adopted else {}
+            for bot_id in self._adopted:
+                below = descendants(tree, self._records.runs[bot_id].pid)
+                self._below[bot_id] = frozenset(process.identity for process in below)
+        if self._adopted:
+            self.loop.later(LOOK_S, self._look_below)
+
     def _adopted_ended(self, record: RunRecord) -> None:
         pidfd = self._adopted.pop(record.bot_id)
         self.loop.unwatch(pidfd)
         os.close(pidfd)
-        self._hunt_down(record)
+        self._hunt_down(record, self._below.pop(record.bot_id, frozenset()))
         self._on_exit(self._records.end_unseen(record))
         self._on_rest()
 
-    def _hunt_down(self, record: RunRecord) -> None:
+    def _hunt_down(self, record: RunRecord, below: frozenset[Identity] = frozenset()) -> None:
         hunting = bool(self._hunt)
-        self._hunt.begin(record)
+        self._hunt.begin(record, below)
         if not hunting:
             self._hunt_on()
 

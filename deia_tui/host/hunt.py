@@ -1,7 +1,7 @@
 """Ends everything of runs that are no children of this host: bots of a former host, and what they left behind.
 
 While the bot lives its descendants stay below it (it is a subreaper), so it is frozen, stripped of them, and dies last.
-What it left when it died alone is found by the nonce of its run.
+What it left when it died alone is found by the nonce of its run, and by what was seen below it before.
 """
 
 import signal
@@ -22,11 +22,14 @@ class Hunt:
     def __init__(self) -> None:
         self._rounds: dict[str, int] = {}
         self._prey: dict[str, RunRecord] = {}
+        self._below: dict[str, frozenset[Identity]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._prey)
 
-    def begin(self, record: RunRecord) -> None:
+    def begin(self, record: RunRecord, below: frozenset[Identity]) -> None:
+        """`below`: what descended from the bot when it was last seen alive."""
+        self._below[record.nonce] = self._below.get(record.nonce, frozenset()) | below
         self._prey[record.nonce] = record
         self._rounds[record.nonce] = 0
         record.identity.send(signal.SIGSTOP)
@@ -38,8 +41,9 @@ class Hunt:
         for nonce, record in list(self._prey.items()):
             self._rounds[nonce] += 1
             found = [identity for owner, identity in marked if owner == nonce]
+            found += _family(tree, self._below[nonce])
             if not _strike(record, tree, found, last=self._rounds[nonce] > _PATIENCE) or self._rounds[nonce] > _ROUNDS:
-                del self._prey[nonce], self._rounds[nonce]
+                del self._prey[nonce], self._rounds[nonce], self._below[nonce]
 
 
 def _strike(record: RunRecord, tree: Tree, marked: Collection[Identity], *, last: bool) -> bool:
@@ -52,3 +56,12 @@ def _strike(record: RunRecord, tree: Tree, marked: Collection[Identity], *, last
     if record.identity in alive and (last or not victims):
         record.identity.send(signal.SIGKILL)
     return bool(victims) or record.identity in alive
+
+
+def _family(tree: Tree, known: Collection[Identity]) -> list[Identity]:
+    """Those of `known` that live, with everything below them."""
+    everything = [process for siblings in tree.values() for process in siblings if known and not process.zombie]
+    alive = [process for process in everything if process.identity in known]
+    return [
+        process.identity for root in alive for process in (root, *descendants(tree, root.pid)) if not process.zombie
+    ]

@@ -36,7 +36,8 @@ from pathlib import Path
 from typing import Any
 
 PROTOCOL = 1
-MAX_LINE = 4 * 1024 * 1024
+MAX_LINE = 64 * 1024 * 1024
+"""A welcome tells of every run and every exit nobody has committed: 999 of them, with 4 KB of stderr, binary at worst."""
 
 Line = dict[str, Any]
 
@@ -45,13 +46,16 @@ class Lines:
     """Cuts a byte stream into lines; `feed` returns the objects that became complete."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[Line]:
         """Raises ValueError for a line that is no JSON object or longer than MAX_LINE."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._rest += data
         if len(self._rest) > MAX_LINE:
             raise ValueError("line too long")
+        if b"\n" not in data:
+            return []
+        *lines, self._rest = self._rest.split(b"\n")
         found = [json.loads(line) for line in lines if line]
         if not all(isinstance(line, dict) for line in found):
             raise ValueError("not a JSON object")

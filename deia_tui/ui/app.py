@@ -14,10 +14,12 @@ from textual.screen import Screen
 
 from deia_tui.core.bots import OFF
 from deia_tui.core.client import HiveClient
+from deia_tui.core.errors import ConfigError
 from deia_tui.core.state import Snapshot
 from deia_tui.core.text import clean, shorten
 from deia_tui.ui.announce import Announcer
 from deia_tui.ui.bridge import Bridge
+from deia_tui.ui.driver import ConsoleDriver
 from deia_tui.ui.orders import Orders, Severity
 from deia_tui.ui.screen import ConsoleScreen
 from deia_tui.ui.theme import ASCII, UNICODE
@@ -67,12 +69,15 @@ class ConsoleApp(App[Leaving]):
     def __init__(
         self, client: HiveClient, *, options: ConsoleOptions, on_shown: Callable[[], None] | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=ConsoleDriver)
         self._client = client
         self._on_shown = on_shown
         self._glyphs = ASCII if options.ascii else UNICODE
         self._throwaway = options.throwaway
         self._pace_s = 0.2 if options.remote else 0.1
+        if options.theme not in self.available_themes:
+            known = ", ".join(sorted(self.available_themes))
+            raise ConfigError(f"hive.toml: console.theme: there is no theme '{options.theme}'; choose one of {known}.")
         few_colors = self.console.color_system in (None, "standard")
         self.theme = "ansi-dark" if few_colors else options.theme
         self._orders = Orders(client, read_only=options.read_only, say=self._say)
@@ -131,6 +136,10 @@ class ConsoleApp(App[Leaving]):
 
         if not any(isinstance(screen, QuitDialog) for screen in self.screen_stack):
             self.push_screen(QuitDialog(self._client, live, read_only=self._orders.read_only), self._leave)
+
+    def hang_up(self) -> None:
+        """The terminal is gone, nobody can be asked: supervision goes on without a screen."""
+        self.exit(Leaving.STOP if self._throwaway else Leaving.BACKGROUND)
 
     def _leave(self, choice: str | None) -> None:
         if choice is not None:

@@ -1,8 +1,10 @@
 """The host goes, the bots stay: the next one adopts them and knows of ended ones what can be known."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,14 @@ Ending = Callable[[Hive], None]
 
 
 def crash(hive: Hive) -> None:
+    """A bot has its title only after it let go of the host's lock and socket, which would else seem to live on."""
+    pids = [json.loads(path.read_text())["pid"] for path in hive.folder.runs.glob("*.json")]
+    until(lambda: all(is_titled(pid) for pid in pids if is_running(pid)), "bots of their own")
     hive.end_host(signal.SIGKILL)
+
+
+def is_titled(pid: int) -> bool:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"deia-bot ")
 
 
 def terminate(hive: Hive) -> None:
