@@ -79,7 +79,7 @@ def test_an_operator_launches_a_bot_talks_to_it_and_kills_it(hive: TrialHive, si
     console.press("l")
     console.until(lambda screen: any("teller" in line for line in screen))
     console.press("down", "tab")
-    console.until(lambda _: "How many" in console.line_of_cursor())
+    console.until(lambda _: console.is_bold("How many"))  # it has the focus
     console.press("2")
     console.until("How many  2")
     console.press("enter")

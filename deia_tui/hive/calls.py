@@ -1,11 +1,12 @@
 """The circuit breaker of one bot at work: permits for its messages, and the events of its transitions."""
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from deia_tui.core import breaker as brk
 from deia_tui.core import events as ev
-from deia_tui.core.errors import CommandRejected
+from deia_tui.core.errors import CommandRejected, StoreError
 
 Moves = Sequence[ev.BreakerChanged]
 
@@ -17,6 +18,16 @@ class Calls:
         self._bot_id = bot_id
         self._breaker = breaker
         self._permits: dict[str, brk.Permit] = {}
+
+    @contextlib.contextmanager
+    def provisional(self) -> Iterator[None]:
+        """What is decided within counts only if it can be stored: a report is tried again until it is."""
+        before = self._breaker, dict(self._permits)
+        try:
+            yield
+        except StoreError:
+            self._breaker, self._permits = before
+            raise
 
     def admit(self, message_id: str) -> Moves:
         """Raises CommandRejected (503) while the breaker is open."""

@@ -42,6 +42,8 @@ from deia_tui.store.store import Store
 
 Mode = Literal["console", "background", "serve"]
 STARTS_PER_CORE = 2
+STOP_SLACK_S = 5.0
+"""How much longer than its grace period a bot may take to stop before the end of the supervisor kills it."""
 
 
 class Hive:
@@ -234,13 +236,29 @@ class Hive:
 
     async def _end(self, chores: Sequence[asyncio.Task[None]]) -> None:
         if not self._leave_bots:
-            await self._stop_all()
+            await self._stop_for_good()
         await _cancel(self._keeping.values())
         await _cancel(chores)
-        live = any(isinstance(keeper.life.state, _WITH_PROCESS) for keeper in self._keepers.values())
-        await self._record.add(ev.HiveClosed(at=time.time(), reason="bots left" if live else "no bot runs"))
+        live = self._leave_bots and bool(self._with_process())
+        with contextlib.suppress(StoreError):  # what cannot be stored must not keep anybody from leaving
+            await self._record.add(ev.HiveClosed(at=time.time(), reason="bots left" if live else "no bot runs"))
         await self._engine.close(retire=not live)
         await self._scribe.close()
+
+    async def _stop_for_good(self) -> None:
+        """Stop what runs, and what was just being launched. What cannot be stopped on record, on a full disk, is killed
+        all the same: the next supervisor learns of its end from the host."""
+        keepers = self._keepers.values()
+        patience_s = STOP_SLACK_S + max((keeper.life.policy.grace_period_s for keeper in keepers), default=0.0)
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await asyncio.gather(*(keeper.settled() for keeper in keepers))
+                await self._stop_all()
+        for keeper in self._with_process():
+            self._engine.kill(keeper.bot_id, keeper.life.run)
+
+    def _with_process(self) -> list[Keeper]:
+        return [keeper for keeper in self._keepers.values() if isinstance(keeper.life.state, _WITH_PROCESS)]
 
     # Commands
 

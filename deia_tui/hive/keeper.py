@@ -104,6 +104,12 @@ class Keeper:
             raise CommandRejected(f"{self.bot_id} does not run: there is nothing to interrupt.")
         await self._attendance.link.post("/interrupt")
 
+    async def settled(self) -> None:
+        """Until everything that has reached the keeper by now is taken."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.put(Frames(self.life.run, (), done))
+        await done
+
     async def until(self, reached: Callable[[lc.Life], bool]) -> lc.Life:
         """Wait for the life of the bot to be as `reached` wants."""
         while not reached(self.life):
@@ -204,14 +210,14 @@ class Keeper:
     async def _take_message(self, command: SendMessage) -> str:
         self._check_message(command)
         message_id = command.message_id or uuid.uuid4().hex
-        moves = self._calls.admit(message_id)
         queued = ev.MessageQueued(
             at=time.time(), bot_id=self.bot_id, message_id=message_id, sender=command.sender, text=command.text
         )
-        if queued in await self._record([queued, *moves]):
-            self._outbox.add(queued)
-        else:
-            await self._record(self._calls.withdraw(message_id))
+        with self._calls.provisional():
+            if queued in await self._record([queued, *self._calls.admit(message_id)]):
+                self._outbox.add(queued)
+            else:
+                await self._record(self._calls.withdraw(message_id))
         return message_id
 
     def _check_message(self, command: SendMessage) -> None:
@@ -255,11 +261,7 @@ class Keeper:
         moves: list[ev.Event] = []
         for event in await self._record(said):
             match event:
-                case ev.MessageAccepted(message_id=message_id):
-                    self._outbox.remove(message_id)
-                    self._in_hand.add(message_id)
-                case ev.TurnEnded(message_id=message_id):
-                    self._in_hand.discard(message_id)
+                case ev.TurnEnded():
                     moves += self._calls.ended(event)
         await self._record(moves)
         if ready:
@@ -280,11 +282,11 @@ class Keeper:
         events: list[ev.Event] = [
             ev.BotExited(at=time.time(), bot_id=self.bot_id, run=run, exit=exit, stderr_tail=ended.stderr_tail)
         ]
-        if not exit.clean and (stopping is None or stopping.then == "policy"):
-            events += self._calls.failed(exit.reason or f"crashed ({exit})")
-        events += self._verdict(sorted(self._in_hand), "interrupted", f"the bot ended ({exit}) before it was done")
-        await self._step(lc.Exited(run, exit, random.random()), events)
-        self._in_hand.clear()
+        with self._calls.provisional():
+            if not exit.clean and (stopping is None or stopping.then == "policy"):
+                events += self._calls.failed(exit.reason or f"crashed ({exit})")
+            events += self._verdict(sorted(self._in_hand), "interrupted", f"the bot ended ({exit}) before it was done")
+            await self._step(lc.Exited(run, exit, random.random()), events)
         forget_run(around.folder, around.engine, self.bot_id, run)
 
     async def _take_probed(self, run: int, error: str | None) -> None:
@@ -292,13 +294,15 @@ class Keeper:
             return
         if error is None:
             if self._failed_probes:
-                self._failed_probes = 0
                 await self._record([ev.ProbeRecovered(at=time.time(), bot_id=self.bot_id, run=run)])
+                self._failed_probes = 0
             return
-        self._failed_probes += 1
-        failed = ev.ProbeFailed(at=time.time(), bot_id=self.bot_id, run=run, streak=self._failed_probes, error=error)
-        await self._record([failed, *self._calls.failed(f"probe: {error}")])
-        if self._failed_probes >= self._around.settings.liveness.failure_threshold:
+        streak = self._failed_probes + 1
+        failed = ev.ProbeFailed(at=time.time(), bot_id=self.bot_id, run=run, streak=streak, error=error)
+        with self._calls.provisional():
+            await self._record([failed, *self._calls.failed(f"probe: {error}")])
+        self._failed_probes = streak
+        if streak >= self._around.settings.liveness.failure_threshold:
             await self._step(lc.Hung(run))
 
     def _verdict(
@@ -322,7 +326,6 @@ class Keeper:
                 duration_s=0.0,
                 refused=refused,
             )
-            self._outbox.remove(message_id)
             events += [turn, *self._calls.ended(turn)]
         return events
 
@@ -376,8 +379,17 @@ class Keeper:
             await attendance.end()
 
     async def _record(self, events: Sequence[ev.Event]) -> list[ev.Event]:
-        """Those of `events` that are new, once they are committed."""
-        return await self._around.record.add(*events) if events else []
+        """Those of `events` that are new, once they are committed; only then messages change hands."""
+        recorded = await self._around.record.add(*events) if events else []
+        for event in recorded:
+            match event:
+                case ev.MessageAccepted(message_id=message_id):
+                    self._outbox.remove(message_id)
+                    self._in_hand.add(message_id)
+                case ev.TurnEnded(message_id=message_id):
+                    self._outbox.remove(message_id)
+                    self._in_hand.discard(message_id)
+        return recorded
 
 
 def _queued(row: MessageRow) -> ev.MessageQueued:

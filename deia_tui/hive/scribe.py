@@ -32,7 +32,7 @@ class Scribe:
         self._loop = asyncio.get_running_loop()
         self._journal = Journal(folder, registry_version=registry_version, on_problem=self._complain)
         self._total_memory_mb = psutil.virtual_memory().total / 1e6
-        self._complaints: set[asyncio.Task[None]] = set()
+        self._complaints: set[asyncio.Task[bool]] = set()
         self._failing = False
 
     def note(self, recorded: Sequence[Recorded]) -> None:
@@ -65,19 +65,28 @@ class Scribe:
             await projections.write(self._folder, self._record.snapshot, registry_version=version, now=time.time())
         except StoreError as error:
             if not self._failing:
-                self._complain(str(error))
-            self._failing = True
+                self._failing = await self._alert(_disk(str(error)))
         else:
             if self._failing:
-                await self._record.alert([Clear(None, "disk", "files can be written again")])
-            self._failing = False
+                self._failing = not await self._alert(Clear(None, "disk", "files can be written again"))
 
     def _complain(self, sentence: str) -> None:
         """From any thread."""
         self._loop.call_soon_threadsafe(self._begin_alert, sentence)
 
     def _begin_alert(self, sentence: str) -> None:
-        alert = Raise(None, "disk", "critical", sentence, "free space or mend the folder; lines are kept meanwhile")
-        task = self._loop.create_task(self._record.alert([alert]))
+        task = self._loop.create_task(self._alert(_disk(sentence)))
         self._complaints.add(task)
         task.add_done_callback(self._complaints.discard)
+
+    async def _alert(self, wanted: Raise | Clear) -> bool:
+        """False when the store has the same trouble and cannot take it."""
+        try:
+            await self._record.alert([wanted])
+        except StoreError:
+            return False
+        return True
+
+
+def _disk(sentence: str) -> Raise:
+    return Raise(None, "disk", "critical", sentence, "free space or mend the folder; lines are kept meanwhile")

@@ -7,7 +7,7 @@ from typing import Any
 from deia_tui.host.loop import Loop
 from deia_tui.host.wire import MAX_LINE, Line, Lines, encode
 
-MAX_UNSENT = 2 * MAX_LINE
+MAX_UNSENT = MAX_LINE
 _CHUNK = 65536
 _ACCEPT_PAUSE_S = 1.0
 

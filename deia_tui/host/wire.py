@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 PROTOCOL = 1
-MAX_LINE = 64 * 1024 * 1024
+MAX_LINE = 32 * 1024 * 1024
 """A welcome tells of every run and every exit nobody has committed: 999 of them, with 4 KB of stderr, binary at worst."""
 
 Line = dict[str, Any]

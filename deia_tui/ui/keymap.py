@@ -180,6 +180,14 @@ KEYS: tuple[Key, ...] = (
         panes=("chat", "log"),
     ),
     Key(
+        id="view.read_only",
+        keys="R",
+        action="read_only",
+        label="Read-only",
+        help="Change nothing by mistake, and back",
+        group="Console",
+    ),
+    Key(
         id="view.next",
         keys="tab",
         action="next_pane",

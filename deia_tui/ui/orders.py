@@ -8,7 +8,7 @@ from deia_tui.core.commands import Command, Outcome
 from deia_tui.core.errors import DeiaError
 
 Severity = Literal["information", "warning", "error"]
-READ_ONLY = "This console is read-only: start deia-tui without --read-only to change anything."
+READ_ONLY = "This console is read-only: R lets you change things again."
 
 
 class Orders:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from deia_tui.core.bots import Activity, BotState
 from deia_tui.core.breaker import Phase
@@ -11,10 +11,12 @@ from deia_tui.core.state import BotView, Series
 from deia_tui.core.text import clean
 from deia_tui.core.wording import now_text
 from deia_tui.ui.theme import Glyphs, Ink, Spans
+from deia_tui.ui.wrapping import cut
 
 WARN_PERCENT, BAD_PERCENT = 60.0, 85.0
 _STATE_WIDTH = 10
 _NOW_ENOUGH = 30
+_NOT_MEASURED = (BotState.STOPPED, BotState.EXITED, BotState.FATAL, BotState.BACKOFF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +103,10 @@ def live_columns(bot: BotView, series: Series | None, columns: Columns, glyphs: 
     """What changes every second, in few runs of colour."""
     margin = "" if marked else " "  # drawn with what follows: one run of colour less
     mark: Spans = ((glyphs.mark, Ink.NEWS),) if marked else ()
-    if bot.state in (BotState.STOPPED, BotState.EXITED, BotState.FATAL, BotState.BACKOFF):
+    if series is None or not series.cpu or bot.state in _NOT_MEASURED:
         return *mark, (f"{margin}{_nothing(columns, glyphs)}  ", Ink.FAINT)
-    cpu, memory = (series.cpu, series.memory_mb) if series else ((), ())
-    newest = cpu[-1] if cpu else 0.0
+    cpu, memory = series.cpu, series.memory_mb
+    newest = cpu[-1]
     cpu_line = sparkline(cpu[-columns.cpu :], columns.cpu, 100.0, glyphs)
     memory_line = sparkline(_coarse(memory, columns.memory), columns.memory, bot.spec.memory_mb, glyphs)
     gap = f"{memory_line} " if columns.memory else ""
@@ -152,11 +154,6 @@ def sparkline(values: Sequence[float], width: int, full: float, glyphs: Glyphs) 
     scale = steps / full if full > 0 else 0.0
     drawn = "".join([glyphs.spark[max(0, min(steps, round(value * scale)))] for value in values])
     return drawn.rjust(width, glyphs.no_sample) if width else ""
-
-
-def cut(text: str, width: int) -> str:
-    """`text` in exactly `width` cells, with an ellipsis where something was cut."""
-    return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)) + "…"
 
 
 def matches(bot: BotView, words: Sequence[str], glyphs: Glyphs, now: float) -> bool:

@@ -136,6 +136,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             seen = PANES
         for pane in PANES:
             self.query_one(f"#{pane}").display = pane in seen
+        self._log.set_class("bots" not in seen, "-alone")
+        self._alerts.set_class("chat" not in seen, "-alone")
         self.query_one("#left").display = "bots" in seen or "log" in seen
         self.query_one("#right").display = "chat" in seen or "alerts" in seen
 
@@ -167,6 +169,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def action_freeze(self) -> None:
         self.frozen = not self.frozen
         self.apply(self._newest)
+
+    def action_read_only(self) -> None:
+        self._orders.read_only = self._header.read_only = not self._orders.read_only
 
     def action_back(self) -> None:
         if self._zoomed:
@@ -225,6 +230,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     async def _deliver(self, event: ChatPane.Send) -> None:
         try:
             await self._orders.give(cmd.SendMessage(bot_id=event.bot_id, text=event.text))
+            if event.bot_id != event.beside:
+                self._say(f"Sent to {event.bot_id}.")
         except DeiaError as error:
             self._chat.refuse(event.draft, event.beside, str(error))
             self._complain(str(error))
@@ -253,23 +260,39 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self._order(lambda bot_id: cmd.InterruptBot(bot_id=bot_id), "Interrupting")
 
     def _order(self, command: Callable[[str], cmd.Command], doing: str) -> None:
-        bots = self._bots.chosen()
+        bots = self._meant()
         if bots and self._orders.allowed():
-            self._begin(self._orders.give_all([command(bot_id) for bot_id in bots], f"{doing} {name_all(bots)}"))
+            self._give(bots, command, f"{doing} {name_all(bots)}")
+
+    def _meant(self) -> Sequence[str]:
+        """The bots an order is for: the marked ones or the one at the cursor, elsewhere the one the pane shows."""
+        match self._pane:
+            case "bots":
+                return self._bots.chosen()
+            case "alerts":
+                alert = self._alerts.selected()
+                return [alert.bot_id] if alert is not None and alert.bot_id else []
+            case _:
+                return [self.selected] if self.selected else []
+
+    def _give(self, bots: Sequence[str], command: Callable[[str], cmd.Command], done: str) -> None:
+        """One order for all of them; marks that it went to are used up."""
+        self._begin(self._orders.give_all([command(bot_id) for bot_id in bots], done))
+        if self._pane == "bots":
+            self._bots.mark(frozenset())
 
     def action_mark(self) -> None:
         self._bots.toggle_mark()
 
     def action_kill(self) -> None:
-        bots = self._bots.chosen()
+        bots = self._meant()
         if not bots or not self._orders.allowed():
             return
         from deia_tui.ui.dialogs.confirm import ConfirmDialog
 
         def kill(confirmed: bool | None) -> None:
             if confirmed:
-                orders = [cmd.KillBot(bot_id=bot_id) for bot_id in bots]
-                self._begin(self._orders.give_all(orders, f"Killed {name_all(bots)}"))
+                self._give(bots, lambda bot_id: cmd.KillBot(bot_id=bot_id), f"Killed {name_all(bots)}")
 
         detail = "Every process of it ends now, nothing is saved, and it stays stopped."
         if len(bots) > 1:

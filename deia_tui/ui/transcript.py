@@ -80,7 +80,7 @@ class Turn:
         if self._forgotten:
             lines.append(((f"… {self._forgotten} earlier lines are in the bot's log", Ink.DIM),))
         lines += [((line, Ink.TEXT),) for line in self._wrap_answer(width)]
-        if self.error:
+        if self.error and self.error != self.status:
             lines += [((line, Ink.BAD),) for line in wrap(self.error, width)]
         return [*lines, ()]
 

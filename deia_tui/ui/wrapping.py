@@ -1,6 +1,13 @@
-"""Breaks text into lines of a given number of cells, wide characters and indentation respected. Pure."""
+"""Breaks or cuts text to a given number of cells, wide characters and indentation respected. Pure."""
 
-from rich.cells import cell_len, get_character_cell_size
+from rich.cells import cell_len, get_character_cell_size, set_cell_size
+
+
+def cut(text: str, width: int) -> str:
+    """`text` in exactly `width` cells, with an ellipsis where something was cut."""
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    return set_cell_size(text, width - 1) + "…" if width > 0 else ""
 
 
 def wrap(text: str, width: int) -> list[str]:

@@ -87,3 +87,10 @@ async def test_an_agent_that_cannot_start_ends_the_bot(
     [frame] = bot.spooled()
     assert (frame["type"], frame["level"], frame["text"]) == ("log", "error", sentence)
     assert '"code": 78' in bot.folder.own_exit_record("BOT-001", 1).read_text()
+
+
+async def test_a_daemon_that_keeps_stdout_open_leaves_nothing_in_the_log(launch: Launch) -> None:
+    bot = await launch(AgentSpec(name="daemon", kind="command", argv=("sh", "-c", "sleep 300 & echo done")))
+    assert text_of(await bot.answer("go")) == "done\n"
+    await bot.answer("go")
+    assert "Traceback" not in bot.log()

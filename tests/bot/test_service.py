@@ -197,3 +197,13 @@ async def test_events_want_a_number(bot: Bot, query: str) -> None:
     headers = {"Authorization": f"Bearer {bot.token}"}
     with pytest.raises(InvalidStatus):
         await connect(f"ws://127.0.0.1:{bot.port}/events{query}", additional_headers=headers, proxy=None)
+
+
+async def test_listeners_that_come_and_go_leave_nothing_in_the_log(bot: Bot) -> None:
+    for _ in range(5):
+        async with bot.events() as events:
+            sent = await bot.send("seq 20000")
+            await events.until("turn_started", sent["message_id"])
+            events.socket.transport.abort()
+    await bot.answer("true")
+    assert "Traceback" not in bot.log()

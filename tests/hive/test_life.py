@@ -22,6 +22,22 @@ async def test_launch_names_bots_upward_and_all_of_them_run(lab: HiveInTest) -> 
         assert await hive.submit(LaunchBots(what="shell")) == ["BOT-004"]
 
 
+async def test_launches_at_the_same_time_share_no_id(lab: HiveInTest) -> None:
+    async with lab.supervised() as hive:
+        launches = (hive.submit(LaunchBots(what="shell", count=2, wait=False)) for _ in range(4))
+        named = [bot_id for bots in await asyncio.gather(*launches) for bot_id in bots]
+        assert sorted(named) == [f"BOT-{number:03d}" for number in range(1, 9)]
+
+
+async def test_a_launch_under_way_does_not_outlive_the_supervisor(lab: HiveInTest) -> None:
+    async with lab.supervised() as hive:
+        launching = asyncio.create_task(hive.submit(LaunchBots(what="shell", count=3)))
+        while not hive.snapshot().state.bots and not launching.done():
+            await asyncio.sleep(0)
+        launching.cancel()
+    assert list(lab.folder.runs.iterdir()) == []
+
+
 async def test_a_bot_of_the_same_make_that_is_off_is_used_again(lab: HiveInTest) -> None:
     async with lab.supervised() as hive:
         await hive.submit(LaunchBots(what="shell", count=2))

@@ -145,6 +145,10 @@ async def _when_admitted(lab: HiveInTest, text: str) -> str:
     [
         (SendMessage(bot_id="BOT-001", text="  "), "empty"),
         (SendMessage(bot_id="BOT-001", text="x" * (1 << 20) + "y"), "1 MiB"),
+        (SendMessage(bot_id="BOT-001", text="half \ud800"), "no valid Unicode"),
+        (SendMessage(bot_id="BOT-001", text="hi", sender="\ud800"), "no valid Unicode"),
+        (SendMessage(bot_id="BOT-001", text="hi", sender="x" * 129), "longer than 128"),
+        (SendMessage(bot_id="BOT-001", text="hi", message_id="two words"), "visible ASCII"),
         (SendMessage(bot_id="BOT-9", text="hi"), "did you mean BOT-001"),
         (InterruptBot(bot_id="GHOST"), "no bot 'GHOST'"),
         (LaunchBots(what="shall"), "did you mean 'shell'"),

@@ -1,10 +1,11 @@
 """Whoever connects: greeted, refused, dropped when slow; never a danger to the host or to others."""
 
 import json
+from typing import Any
 
 import pytest
 
-from deia_tui.host.wire import MAX_LINE, PROTOCOL, encode
+from deia_tui.host.wire import MAX_LINE, PROTOCOL, Lines, encode
 
 from .living import Hive, Wire, is_running
 
@@ -80,3 +81,19 @@ def test_the_welcome_carries_the_whole_record(hive: Hive, wire: Wire) -> None:
     assert run == json.loads(hive.folder.run_record("BOT-001", 1).read_text())
     assert {name: run[name] for name in ("bot_id", "run", "pid", "start_ticks", "port")}.items() <= spawned.items()
     assert run["token"] == "secret" and run["spec"]["agent"]["argv"] == ["wait"]
+
+
+def test_a_welcome_tells_of_hundreds_of_exits_with_binary_last_words(hive: Hive) -> None:
+    """Bots of a hive may all die while no supervisor is there."""
+    for number in range(1, 301):
+        bot_id = f"BOT-{number:03d}"
+        exit = {"bot_id": bot_id, "run": 1, "at": 1.0, "code": 1, "signal": None, "stderr_tail": ["\ufffd" * 4096]}
+        hive.folder.exit_record(bot_id, 1).write_text(json.dumps(exit))
+    hive.start()
+    lines = Lines()
+    wire = hive.connect()
+    wire.sock.sendall(HELLO)
+    found: list[dict[str, Any]] = []
+    while not found:
+        found = lines.feed(wire.sock.recv(65536))
+    assert len(found[0]["exits"]) == 300

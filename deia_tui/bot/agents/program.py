@@ -99,9 +99,10 @@ class _Streams:
 
     async def finish(self) -> None:
         """Take what is still in the pipes; whoever else holds them must not make anybody wait."""
-        ended = asyncio.gather(*(pump.ended.wait() for pump in self._pumps))
-        await asyncio.wait({ended}, timeout=_LAST_WORDS_S)
-        ended.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                for pump in self._pumps:
+                    await pump.ended.wait()
         for pump in self._pumps:
             pump.close()
         self._text.feed(b"", final=True)

@@ -12,10 +12,18 @@ from deia_tui.ui import keymap
 from deia_tui.ui.theme import Glyphs
 
 _PANES: dict[str, tuple[str, str]] = {
-    "bots": ("Bots", "All bots, those that need you first. Colours: CPU from 60 % yellow, from 85 % red."),
+    "bots": (
+        "Bots",
+        "All bots, those that need you first. CPU: yellow from 60 %, red from 85 %. "
+        "B is the breaker: {0.closed} closed, {0.opened} open, {0.half_open} on trial.",
+    ),
     "chat": ("Chat", "The conversation with the selected bot; answers stream in. @ID writes to another bot."),
     "log": ("Log", "What happened to the selected bot and what it wrote. It follows until you scroll up."),
-    "alerts": ("Alerts", "What is wrong and what to do. Cleared alerts stay for a while, dim."),
+    "alerts": (
+        "Alerts",
+        "What is wrong and what to do: {0.critical} critical, {0.warning} warning, {0.cleared} cleared. "
+        "Orders go to the bot of the selected alert.",
+    ),
 }
 _GROUPS: tuple[keymap.Group, ...] = ("Bots", "Chat", "Log", "Alerts", "Move", "Console")
 
@@ -34,7 +42,7 @@ class HelpOverlay(ModalScreen[None]):
         with VerticalScroll(classes="dialog", id="help") as box:
             box.border_title = f"Help: {title}"
             box.border_subtitle = Content("esc closes")
-            yield Static(Content(about), classes="detail")
+            yield Static(Content(about.format(self._glyphs)), classes="detail")
             with Horizontal(id="columns"):
                 for column in _columns(title):
                     text = Content("\n\n").join([_describe(group, self._glyphs) for group in column])

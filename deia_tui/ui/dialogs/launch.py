@@ -31,29 +31,36 @@ class LaunchDialog(ModalScreen[list[str]]):
         self._what = OptionList(id="what", compact=True, markup=False)
         self._count = Entry("1", id="count", type="integer", max_length=3, compact=True)
         self._bot_id = Entry(id="bot-id", placeholder="chosen by the hive", max_length=32, compact=True)
+        self._fields = (
+            (Static("How many", classes="label"), self._count),
+            (Static("Id", classes="label"), self._bot_id),
+        )
         self._refusal = Static("", markup=False, id="refusal")
         self._busy = False
         self._offered: Sequence[Launchable] = ()
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog wide") as box:
+        with Vertical(classes="dialog", id="launch") as box:
             box.border_title = "Launch"
             box.border_subtitle = Content("enter launches, tab next field, esc cancels")
             yield self._what
             with Horizontal(classes="fields"):
-                yield Static("How many", classes="label")
-                yield self._count
-                yield Static("Id", classes="label")
-                yield self._bot_id
+                for label, entry in self._fields:
+                    yield label
+                    yield entry
             yield self._refusal
 
     def on_mount(self) -> None:
         self._refusal.display = False
         self.run_worker(self._load())
 
+    def on_descendant_focus(self) -> None:
+        for label, entry in self._fields:
+            label.set_class(entry.has_focus, "-current")
+
     async def _load(self) -> None:
         try:
-            offered = await self._client.launchables()
+            offered = sorted(await self._client.launchables(), key=lambda entry: bool(entry.problem))
         except DeiaError as error:
             self._refuse(str(error))
             return
@@ -106,5 +113,5 @@ class LaunchDialog(ModalScreen[list[str]]):
 def _option(entry: Launchable, width: int) -> Option:
     name, kind = clean(entry.name).ljust(width), clean(entry.kind).ljust(8)
     if entry.problem:
-        return Option(Content(f"{name}  {kind}  {clean(entry.problem)}"), disabled=True)
+        return Option(Content(f"{name}  {clean(entry.problem)}"), disabled=True)
     return Option(Content.assemble((name, "bold"), f"  {kind}  ", (clean(entry.summary), "dim")))

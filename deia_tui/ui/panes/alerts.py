@@ -23,6 +23,8 @@ class AlertsPane(Table):
 
     def watch_snapshot(self, old: Snapshot, new: Snapshot) -> None:
         if new.state.alerts is old.state.alerts:
+            if not old.seq:
+                self.paint()
             return
         alerts = newest_first(new.state.alerts)
         self._alerts = {str(alert.alert_id): alert for alert in alerts}
@@ -32,6 +34,12 @@ class AlertsPane(Table):
         self.show(list(self._alerts))
         if not self.has_focus:
             self.action_first()
+
+    def paint(self) -> None:
+        alert = self.selected() if self.has_focus else None
+        advice = clean(alert.action) if alert is not None and alert.cleared_at is None else ""
+        entitle(self, self.glyphs, title=f"Alerts · {advice}" if advice else "Alerts")
+        super().paint()
 
     def selected(self) -> Alert | None:
         return self._alerts.get(self.cursor or "")

@@ -236,6 +236,7 @@ class ChatPane(Vertical):
         self._sent[beside] = [*self._sent[beside], draft][-_SENT_KEPT:]
         self._recalled = 0
         self._write("")
+        self.view.action_last()
         self.post_message(self.Send(bot_id, text, draft=draft, beside=beside))
 
     def refuse(self, draft: str, beside: str | None, reason: str) -> None:

@@ -8,25 +8,30 @@ from textual.reactive import var
 from deia_tui.core.bots import Activity, BotState
 from deia_tui.core.state import Snapshot
 from deia_tui.core.text import clean
-from deia_tui.ui.rows import cpu_ink, cut
+from deia_tui.ui.rows import cpu_ink
 from deia_tui.ui.theme import Glyphs, Ground, Ink, Spans
 from deia_tui.ui.widgets.canvas import Canvas, Line
+from deia_tui.ui.wrapping import cut
 
 
 class HeaderBar(Canvas):
     snapshot: var[Snapshot] = var(Snapshot(), init=False)
     frozen: var[bool] = var(False, init=False)
+    read_only: var[bool] = var(False, init=False)
 
     ALLOW_SELECT = False
 
     def __init__(self, glyphs: Glyphs, *, read_only: bool) -> None:
         super().__init__(glyphs, id="header")
-        self._read_only = read_only
+        self.set_reactive(HeaderBar.read_only, read_only)
 
     def watch_snapshot(self) -> None:
         self.paint()
 
     def watch_frozen(self) -> None:
+        self.paint()
+
+    def watch_read_only(self) -> None:
         self.paint()
 
     def total(self) -> int:
@@ -94,7 +99,7 @@ class HeaderBar(Canvas):
 
     def _marks(self) -> Spans:
         frozen = ((" FROZEN ", Ink.BRAND),) if self.frozen else ()
-        read_only = ((" read-only ", Ink.WARN),) if self._read_only else ()
+        read_only = ((" read-only ", Ink.WARN),) if self.read_only else ()
         return (*frozen, *read_only)
 
 

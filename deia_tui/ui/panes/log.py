@@ -106,7 +106,7 @@ class LogPane(Lines):
 def _happened(event: ev.Event) -> Iterator[Spans]:
     level, what, details = describe(event)
     first, *more = clean_lines(details).split("\n")
-    yield ((f"{_clock(event)} ", Ink.FAINT), (f"{what}  ", _INKS[level]), (first, Ink.TEXT))
+    yield ((f"{_clock(event)} ", Ink.FAINT), (f"{what.replace('_', ' ')}  ", _INKS[level]), (first, Ink.TEXT))
     for line in more:
         yield ((f"{' ' * 11}{line}", Ink.TEXT),)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
 from textual.geometry import Region
@@ -11,6 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from deia_tui.ui.theme import Glyphs, Ground, Ink, Palette, Spans, palette
+from deia_tui.ui.wrapping import cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class Canvas(Widget):
             text = self.glyphs.plain(raw)
             width = cell_len(text)
             if width > room:
-                text, width = set_cell_size(text, room), room
+                text, width = self.glyphs.plain(cut(text, room)), room
             if text:
                 segments.append(Segment(text, inks.style(ink, drawn.ground)))
             room -= width
@@ -149,7 +150,7 @@ class Canvas(Widget):
     def inks(self) -> Palette:
         if self._palette is None:
             app = self.app
-            few = app.console.color_system in (None, "standard", "windows")
+            few = app.no_color or app.console.color_system in (None, "standard", "windows")
             self._palette = palette(app.theme_variables or app.get_css_variables(), few_colors=few)
         return self._palette
 
@@ -173,10 +174,9 @@ class Canvas(Widget):
     def on_show(self) -> None:
         self.paint()
 
-    def on_focus(self) -> None:
-        self.paint()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Not `on_focus`, which comes before the widget knows."""
+        super().watch_has_focus(has_focus)
         self.paint()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:

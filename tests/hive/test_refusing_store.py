@@ -1,0 +1,83 @@
+"""A store that takes nothing, as on a full disk: supervision goes on, and nobody is kept from leaving."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+
+import pytest
+
+from deia_tui.core import breaker as brk
+from deia_tui.core.bots import BotState
+from deia_tui.core.breaker import Phase
+from deia_tui.core.commands import LaunchBots, StopBot
+from deia_tui.core.errors import StoreError
+from deia_tui.folder import Folder
+from deia_tui.hive.calls import Calls
+from deia_tui.identity import ended, wait_for_end
+from tests.hive.conftest import HiveInTest
+
+
+@contextmanager
+def refusing(folder: Folder) -> Iterator[None]:
+    """Every commit fails, by a trigger that another program put into the database."""
+    with closing(sqlite3.connect(folder.state_db, isolation_level=None, timeout=20)) as other:
+        other.execute("CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'refused'); END")
+        try:
+            yield
+        finally:
+            other.execute("DROP TRIGGER refuse")
+
+
+async def test_a_crash_meanwhile_is_one_crash_once_the_store_is_back(lab: HiveInTest) -> None:
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="shell"))
+        first = lab.bot().pid
+        assert first is not None
+        with refusing(lab.folder):
+            with pytest.raises(StoreError):
+                await hive.submit(StopBot(bot_id="BOT-001"))
+            os.kill(first, signal.SIGKILL)
+            await lab.until(lambda: ended(first))
+        await lab.until(lambda: lab.bot().run == 2 and lab.bot().state is BotState.RUNNING)
+        assert lab.bot().restarts == 1
+
+
+async def test_a_lost_host_is_replaced_and_known_once_the_store_is_back(lab: HiveInTest) -> None:
+    async with lab.supervised():
+        first = lab.state.host_pid
+        assert first is not None
+        with refusing(lab.folder):
+            os.kill(first, signal.SIGKILL)
+            await lab.until(lambda: host_pid(lab.folder) not in (None, first))
+        await lab.until(lambda: lab.state.host_pid == host_pid(lab.folder))
+
+
+def host_pid(folder: Folder) -> int | None:
+    try:
+        return int(json.loads((folder.run / "host.json").read_bytes())["pid"])
+    except (OSError, ValueError):
+        return None
+
+
+async def test_the_end_stops_bots_that_cannot_be_stopped_on_record(lab: HiveInTest) -> None:
+    with ExitStack() as trouble:
+        async with lab.supervised() as hive:
+            await hive.submit(LaunchBots(what="shell", count=2))
+            pids = [bot.pid for bot in lab.state.bots.values() if bot.pid]
+            trouble.enter_context(refusing(lab.folder))
+        for pid in pids:
+            assert await asyncio.to_thread(wait_for_end, pid)
+
+
+def test_a_failure_that_could_not_be_stored_is_not_counted() -> None:
+    calls = Calls("BOT-001", brk.Breaker(policy=brk.BreakerPolicy(consecutive_failures=2)))
+    for _ in range(5):
+        with pytest.raises(StoreError), calls.provisional():
+            calls.failed("crashed")
+            raise StoreError("The disk is full.")
+    assert calls.failed("crashed") == []
+    assert [move.to_phase for move in calls.failed("crashed")] == [Phase.OPEN]
