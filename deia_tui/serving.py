@@ -8,16 +8,44 @@ from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _FLUSH_S = 0.5
 """How long an ending server waits for its connections to take what was written to them."""
+
+
+MAX_HEAD = 64 * 1024
+"""Bytes of a request line with its headers, about."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Ends a connection whose headers do not end: who sends them has not shown a token yet."""
+
+    _in_head = False
+    _head = 0
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._head = False, 0
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        before = self._in_head  # or these bytes are mostly the body of the request before
+        super().data_received(data)
+        if before and self._in_head:
+            self._head += len(data)
+            if self._head > MAX_HEAD and not self.transport.is_closing():
+                self.send_400_response("The headers are too long.")
 
 
 def quiet_config(app: Any, **more: Any) -> uvicorn.Config:
     """The configuration a QuietServer needs: nothing in it ticks, logs or looks at other hosts' headers."""
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHttp,
         ws="websockets-sansio",
         ws_ping_interval=None,
         ws_per_message_deflate=False,

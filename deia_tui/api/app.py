@@ -1,7 +1,7 @@
 """The HTTP API of a hive: routes to commands, snapshots to JSON. Who may connect, the socket's mode decides (0600)."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
@@ -47,15 +47,15 @@ def create_app(client: HiveClient, *, version: str) -> FastAPI:
     @app.exception_handler(CommandRejected)
     async def rejected(_: Request, error: CommandRejected) -> JSONResponse:
         headers = {} if error.retry_after_s is None else {"Retry-After": f"{error.retry_after_s:.0f}"}
-        return JSONResponse({"detail": str(error)}, status_code=error.status, headers=headers)
+        return _problem(str(error), error.status, headers)
 
     @app.exception_handler(DeiaError)
     async def failed(_: Request, error: DeiaError) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, status_code=500)
+        return _problem(str(error), 500)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return JSONResponse({"detail": _sentence(error)}, status_code=422)
+        return _problem(_sentence(error), 422)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -131,7 +131,13 @@ def _sentence(error: RequestValidationError) -> str:
     """What is wrong and where; never the input itself, which JSON may not be able to spell."""
     found = error.errors()
     wrong = [f"{'.'.join(map(str, item['loc'][1:])) or 'the body'}: {item['msg']}" for item in found]
-    return f"Bad request: {'; '.join(wrong)}.".encode("utf-8", "replace").decode()
+    return f"Bad request: {'; '.join(wrong)}."
+
+
+def _problem(sentence: str, status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The sentence may quote input, in which half a character can stand."""
+    detail = sentence.encode("utf-8", "replace").decode()
+    return JSONResponse({"detail": detail}, status_code=status, headers=headers)
 
 
 async def _lines(

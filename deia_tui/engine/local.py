@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from deia_tui.core.errors import ConfigError
 from deia_tui.engine.protocol import Ended, EngineEvent, NodeFound, NodeLost, NotPlaced, Placed, Placement, Sampled
 from deia_tui.folder import Folder, socket_path
 from deia_tui.host import wire
+from deia_tui.host.nofile import raise_nofile, restore_nofile
 
 START_TIMEOUT_S = 30.0
 POLL_S = 0.01
@@ -26,9 +28,11 @@ class LocalEngine:
         self._reading: asyncio.Task[None] | None = None
         self._listen: Callable[[EngineEvent], None] = _ignore
         self._started: set[int] = set()
+        self._nofile = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async def open(self, listen: Callable[[EngineEvent], None]) -> NodeFound:
         self._listen = listen
+        self._nofile = raise_nofile()  # each bot costs the supervisor a connection or two
         reader, found = await self._connect()
         self._reading = asyncio.create_task(self._read(reader, found.pid), name="host link")
         return found
@@ -117,7 +121,15 @@ class LocalEngine:
     def _start_host(self) -> None:
         """A process of its own session that outlives us; no Popen, which would insist on being waited for."""
         log = (os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        pid = os.posix_spawn(
+        restore_nofile(self._nofile)  # what the host gets, agents get
+        try:
+            pid = self._spawn_host(log)
+        finally:
+            raise_nofile()
+        self._started.add(pid)
+
+    def _spawn_host(self, log: tuple[int, int]) -> int:
+        return os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", "deia_tui.host", "--hive", str(self._folder.root)],
             os.environ,
@@ -128,7 +140,6 @@ class LocalEngine:
             ],
             setsid=True,
         )
-        self._started.add(pid)
 
     def _reap(self) -> bool:
         """Collect hosts we started that have ended; was there one that failed?"""

@@ -11,9 +11,9 @@ import secrets
 import signal
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Literal
 
 import httpx
 
@@ -31,15 +31,13 @@ from deia_tui.hive.calls import Calls
 from deia_tui.hive.effects import announce
 from deia_tui.hive.launcher import Launcher
 from deia_tui.hive.leavings import forget_run, read_spool
-from deia_tui.hive.mail import Frames, Mail, Probed, Send, Undeliverable, Wish
-from deia_tui.hive.outbox import Outbox, check_form
+from deia_tui.hive.mail import Frames, Mail, Probed, Send, Undeliverable, Wish, answer
+from deia_tui.hive.outbox import Outbox, check_form, queued
 from deia_tui.hive.record import STORE_RETRY_S, Record
 from deia_tui.settings import Settings
 from deia_tui.store.queries import MessageRow
 
 MAX_QUEUED = 10
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +69,7 @@ class Keeper:
         self.life = life
         self._around = around
         self._calls = Calls(spec.bot_id, breaker)
-        self._outbox = Outbox(_queued(row) for row in waiting)
+        self._outbox = Outbox(queued(row) for row in waiting)
         self._in_hand = {row.message_id for row in in_hand}
         self._inbox: asyncio.Queue[Mail] = asyncio.Queue()
         self._changed = asyncio.Event()
@@ -166,11 +164,11 @@ class Keeper:
     async def _take(self, mail: Mail) -> None:
         match mail:
             case Wish():
-                await _answer(mail.done, self._take_wish(mail))
+                await answer(mail.done, self._take_wish(mail))
             case Send(command=command, done=done):
-                await _answer(done, self._take_message(command))
+                await answer(done, self._take_message(command))
             case Frames(run=run, frames=frames, done=done):
-                await _answer(done, self._take_frames(run, frames))
+                await answer(done, self._take_frames(run, frames))
             case Placed():
                 await self._take_placed(mail)
             case NotPlaced(run=run, error=error):
@@ -210,12 +208,12 @@ class Keeper:
     async def _take_message(self, command: SendMessage) -> str:
         self._check_message(command)
         message_id = command.message_id or uuid.uuid4().hex
-        queued = ev.MessageQueued(
+        asked = ev.MessageQueued(
             at=time.time(), bot_id=self.bot_id, message_id=message_id, sender=command.sender, text=command.text
         )
         with self._calls.provisional():
-            if queued in await self._record([queued, *self._calls.admit(message_id)]):
-                self._outbox.add(queued)
+            if asked in await self._record([asked, *self._calls.admit(message_id)]):
+                self._outbox.add(asked)
             else:
                 await self._record(self._calls.withdraw(message_id))
         return message_id
@@ -390,21 +388,3 @@ class Keeper:
                     self._outbox.remove(message_id)
                     self._in_hand.discard(message_id)
         return recorded
-
-
-def _queued(row: MessageRow) -> ev.MessageQueued:
-    return ev.MessageQueued(
-        at=row.asked_at, bot_id=row.bot_id, message_id=row.message_id, sender=row.sender, text=row.text
-    )
-
-
-async def _answer(done: asyncio.Future[Result], work: Awaitable[Result]) -> None:
-    """Give the asker the result, or the reason why there is none."""
-    try:
-        result = await work
-    except CommandRejected as refusal:
-        if not done.done():
-            done.set_exception(refusal)
-    else:
-        if not done.done():
-            done.set_result(result)

@@ -1,12 +1,14 @@
 """What reaches a keeper: wishes of humans, reports of its run. Taken in the order in which they arrive."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from deia_tui.core import lifecycle as lc
 from deia_tui.core.bots import BotSpec
 from deia_tui.core.commands import SendMessage
+from deia_tui.core.errors import CommandRejected
 from deia_tui.core.frames import Frame
 from deia_tui.engine.protocol import Ended, NotPlaced, Placed
 
@@ -54,3 +56,17 @@ class Undeliverable:
 
 
 Mail = Wish | Send | Frames | Probed | Undeliverable | Placed | NotPlaced | Ended | lc.Ready | lc.Tick
+
+Result = TypeVar("Result")
+
+
+async def answer(done: asyncio.Future[Result], work: Awaitable[Result]) -> None:
+    """Give the asker the result, or the reason why there is none."""
+    try:
+        result = await work
+    except CommandRejected as refusal:
+        if not done.done():
+            done.set_exception(refusal)
+    else:
+        if not done.done():
+            done.set_result(result)

@@ -8,6 +8,7 @@ from deia_tui.core.commands import SendMessage
 from deia_tui.core.errors import BotUnreachable, CommandRejected
 from deia_tui.core.events import MessageQueued
 from deia_tui.hive.link import Link
+from deia_tui.store.queries import MessageRow
 
 RETRY_S = 0.2
 PASSING = frozenset({429, 503})
@@ -63,6 +64,12 @@ class Outbox:
                     give_up(message.message_id, str(refusal))
                     return
                 await asyncio.sleep(RETRY_S)
+
+
+def queued(row: MessageRow) -> MessageQueued:
+    return MessageQueued(
+        at=row.asked_at, bot_id=row.bot_id, message_id=row.message_id, sender=row.sender, text=row.text
+    )
 
 
 def check_form(message: SendMessage) -> None:

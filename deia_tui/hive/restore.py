@@ -5,9 +5,10 @@ from typing import Literal
 
 from deia_tui.core import breaker as brk
 from deia_tui.core import lifecycle as lc
-from deia_tui.core.bots import OFF, BotState
+from deia_tui.core.bots import OFF, BotState, ExitRecord
 from deia_tui.core.restart import RestartHistory
 from deia_tui.core.state import BotView
+from deia_tui.engine.protocol import Ended
 
 
 def life_of(view: BotView, policy: lc.LifePolicy, exits: tuple[float, ...]) -> lc.Life:
@@ -27,6 +28,11 @@ def breaker_of(view: BotView, policy: brk.BreakerPolicy) -> brk.Breaker:
     return brk.Breaker(
         policy=policy, phase=brk.Phase.OPEN, epoch=1, until=until, locked=locked, reason=view.breaker_reason
     )
+
+
+def unseen(bot_id: str, run: int) -> Ended:
+    """The end of a run that nobody saw: nothing is guessed."""
+    return Ended(bot_id, run, ExitRecord(at=time.time()), ())
 
 
 def _state(view: BotView, policy: lc.LifePolicy) -> lc.State:

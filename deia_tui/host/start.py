@@ -5,7 +5,6 @@ import fcntl
 import gc
 import json
 import os
-import resource
 import signal
 import socket
 import sys
@@ -18,6 +17,7 @@ from deia_tui.folder import Folder, socket_path, write_atomic
 from deia_tui.host import titles
 from deia_tui.host.host import Host
 from deia_tui.host.newborn import Child, close_all_but
+from deia_tui.host.nofile import raise_nofile
 from deia_tui.host.wire import PROTOCOL, fingerprint
 from deia_tui.identity import identify
 
@@ -56,7 +56,7 @@ def _serve(folder: Folder, load: Callable[[], Child]) -> None:
         _warm_traceback()
         gc.collect()
         gc.freeze()  # forks share what was warmed: the collector must not touch it
-        Host(folder, child, listener, _raise_nofile()).serve()
+        Host(folder, child, listener, raise_nofile()).serve()
     finally:
         (folder.run / SOCKET).unlink(missing_ok=True)
         host_json.unlink(missing_ok=True)
@@ -115,13 +115,6 @@ def _listen(folder: Folder) -> socket.socket:
         os.close(directory)
     listener.listen(128)
     return listener
-
-
-def _raise_nofile() -> tuple[int, int]:
-    """May open as many files as allowed; returns the limits from before."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
-    return before
 
 
 def _introduction() -> bytes:

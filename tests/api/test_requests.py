@@ -31,7 +31,6 @@ async def api(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         (LAUNCH, b'{"what": "shell", "x": 1}', "x: Extra inputs"),
         (LAUNCH, b'{"what": "shell", "count": 1e400}', "count: "),
         (LAUNCH, b'{"what": "shell", "count": NaN}', "count: "),
-        (LAUNCH, b'{"what": "\\ud800"}', "what: "),
         ("/api/bot/send/BOT-001", b'{"text": "hi", "message_id": "\\ud800"}', "message_id: "),
     ],
 )
@@ -52,3 +51,9 @@ async def test_events_want_numbers_within_bounds(api: httpx.AsyncClient, query: 
 async def test_the_last_no_events_are_none(api: httpx.AsyncClient) -> None:
     assert (await api.get("/api/events?last=0")).text == ""
     assert (await api.get("/api/events?last=1")).text.count("\n") == 1
+
+
+async def test_half_a_character_is_answered_with_a_sentence(api: httpx.AsyncClient) -> None:
+    for body in (b'{"what": "\\ud800"}', b'{"what": "shell", "bot_id": "\\ud800"}'):
+        answer = await api.post(LAUNCH, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code in (400, 404) and "'?'" in answer.json()["detail"]

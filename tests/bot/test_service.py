@@ -207,3 +207,14 @@ async def test_listeners_that_come_and_go_leave_nothing_in_the_log(bot: Bot) -> 
             events.socket.transport.abort()
     await bot.answer("true")
     assert "Traceback" not in bot.log()
+
+
+async def test_headers_without_end_are_cut(bot: Bot) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", bot.port)
+    writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
+    with pytest.raises(ConnectionError):
+        while True:
+            writer.write(b"X: " + b"x" * 1000 + b"\r\n")
+            await writer.drain()
+    writer.close()
+    assert (await bot.http.get("/health")).status_code == 200

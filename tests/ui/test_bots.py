@@ -110,6 +110,15 @@ async def test_one_key_for_all_marked_bots() -> None:
         await screen.gave(cmd.StopBot(bot_id="BOT-001"))
         await screen.gave(cmd.StopBot(bot_id="BOT-002"))
         assert cmd.StopBot(bot_id="BOT-003") not in hive.given
+        await screen.misses("2 marked")
+
+
+async def test_escape_takes_the_marks_away() -> None:
+    hive = ScriptedHive()
+    hive.run("BOT-001", "BOT-002")
+    async with shown(hive) as screen:
+        await screen.press("v", "v")
+        await screen.sees("2 marked")
         await screen.press("escape")
         await screen.misses("2 marked")
 

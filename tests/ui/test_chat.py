@@ -149,6 +149,32 @@ async def test_wide_characters_stay_inside_the_pane() -> None:
         assert widths == {True}
 
 
+async def test_a_message_elsewhere_is_confirmed_in_a_sentence() -> None:
+    hive = two_bots(auto=True)
+    async with shown(hive) as screen:
+        await screen.press("enter")
+        await screen.write("@BOT-002 over there")
+        await screen.press("enter")
+        await screen.sees("Sent to BOT-002.")
+
+
+async def test_sending_shows_the_end_again() -> None:
+    hive = two_bots(auto=True)
+    message = hive.ask("BOT-001", "count")
+    hive.answer("BOT-001", message, *[f"line {number:03d}\n" for number in range(200)])
+    hive.finish("BOT-001", message)
+    async with shown(hive) as screen:
+        view = screen.app._main._chat.view
+        await screen.until(lambda: len(view.lines) > 200)
+        view.focus()
+        await screen.press("g")
+        await screen.sees("line 000", "G follows again")
+        await screen.press("enter")
+        await screen.write("what now")
+        await screen.press("enter")
+        await screen.sees("You said:")
+
+
 async def test_copying_takes_the_newest_answer() -> None:
     hive = two_bots(auto=True)
     async with shown(hive) as screen:

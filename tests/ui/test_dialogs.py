@@ -53,6 +53,17 @@ async def test_what_cannot_be_launched_says_why() -> None:
         assert screen.hive.given[0].what != "gemini"
 
 
+async def test_what_can_be_launched_stands_first() -> None:
+    hive = ScriptedHive()
+    hive.offered = hive.offered[::-1]
+    async with shown(hive) as screen:
+        await screen.press("l")
+        await screen.sees("is not on PATH")
+        lines = screen.lines()
+        places = [next(place for place, line in enumerate(lines) if word in line) for word in ("counts", "on PATH")]
+        assert places == sorted(places)
+
+
 async def test_killing_asks_with_the_name_and_cancel_is_the_answer_of_enter() -> None:
     hive = one_bot()
     async with shown(hive) as screen:
@@ -103,6 +114,12 @@ async def test_help_begins_with_the_focused_pane() -> None:
         await screen.sees("Help", "Clear the selected alert")
         await screen.press("escape")
         await screen.misses("Clear the selected alert")
+
+
+async def test_help_explains_the_glyphs() -> None:
+    async with shown(one_bot()) as screen:
+        await screen.press("question_mark")
+        await screen.sees("─ closed, ⊘ open, ◐ on trial")
 
 
 async def test_the_palette_finds_actions_and_bots() -> None:

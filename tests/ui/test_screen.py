@@ -3,7 +3,9 @@
 import pytest
 
 from deia_tui.core import commands as cmd
+from deia_tui.core import events as ev
 from deia_tui.ui.app import ConsoleOptions
+from deia_tui.ui.theme import Ground, Ink
 from tests.ui.screens import Screen, shown
 from tests.ui.scripted import ScriptedHive
 
@@ -92,6 +94,72 @@ async def test_alerts_are_announced_listed_and_cleared() -> None:
         await screen.misses("1 open")
 
 
+async def test_an_order_in_the_alerts_goes_to_the_bot_of_the_alert() -> None:
+    hive = three_bots()
+    async with shown(hive) as screen:
+        hive.alert("BOT-003", "memory is high", action="r restarts it")
+        await screen.sees("memory is high")
+        await screen.press("v", "exclamation_mark")
+        await screen.sees("Alerts · r restarts it")
+        await screen.press("r")
+        await screen.gave(cmd.RestartBot(bot_id="BOT-003"))
+        assert cmd.RestartBot(bot_id="BOT-001") not in hive.given
+
+
+async def test_an_order_in_the_chat_goes_to_its_bot_whatever_is_marked() -> None:
+    hive = three_bots()
+    async with shown(hive) as screen:
+        await screen.press("v", "tab")
+        await screen.sees("Chat · BOT-002", "1 marked")
+        await screen.press("s")
+        await screen.gave(cmd.StopBot(bot_id="BOT-002"))
+        assert cmd.StopBot(bot_id="BOT-001") not in hive.given
+        assert "1 marked" in screen.text()
+
+
+async def test_without_alerts_their_pane_says_so() -> None:
+    async with shown(ScriptedHive()) as screen:
+        await screen.sees("No alerts – all is well")
+
+
+async def test_a_line_that_is_cut_ends_in_an_ellipsis() -> None:
+    hive = three_bots()
+    async with shown(hive) as screen:
+        hive.alert("BOT-002", "x" * 300)
+        await screen.sees("xxx…")
+
+
+async def test_the_log_has_words_not_names_of_events() -> None:
+    hive = three_bots()
+    async with shown(hive) as screen:
+        hive.record(ev.ProbeRecovered(at=0.0, bot_id="BOT-001", run=1))
+        await screen.sees("probe ok")
+
+
+@pytest.mark.parametrize(
+    ("size", "tabs", "pane", "least"),
+    [((60, 20), 2, "log", 16), ((60, 20), 3, "alerts", 16), ((80, 24), 3, "alerts", 7)],
+)
+async def test_a_pane_without_its_neighbour_takes_its_room(
+    size: tuple[int, int], tabs: int, pane: str, least: int
+) -> None:
+    async with shown(three_bots(), size=size) as screen:
+        await screen.press(*["tab"] * tabs)
+        await screen.until(lambda: screen.app.screen.query_one(f"#{pane}").size.height >= least)
+
+
+async def test_read_only_can_be_switched_while_it_runs() -> None:
+    hive = three_bots()
+    async with shown(hive) as screen:
+        await screen.press("R")
+        await screen.sees(" read-only ")
+        await screen.press("s")
+        await screen.sees("This console is read-only")
+        assert not hive.given
+        await screen.press("R", "s")
+        await screen.gave(cmd.StopBot(bot_id="BOT-001"))
+
+
 async def test_digits_jump_to_the_alerting_bots() -> None:
     hive = three_bots()
     async with shown(hive) as screen:
@@ -141,6 +209,14 @@ async def test_ascii_draws_with_ascii_only() -> None:
             await screen.press(dialog)
             assert screen.text().isascii()
             await screen.press("escape")
+
+
+async def test_without_colours_the_cursor_is_reversed() -> None:
+    async with shown(three_bots()) as screen:
+        screen.app.no_color = True
+        table = screen.app._main._bots.table
+        table.notify_style_update()
+        assert table.inks.style(Ink.TEXT, Ground.CURSOR).reverse
 
 
 async def test_only_rows_that_changed_are_drawn_again() -> None:

@@ -103,6 +103,21 @@ def test_a_long_answer_keeps_its_end() -> None:
     assert lines[-2] == f"line {MAX_ANSWER_LINES + 9}"
 
 
+def test_a_status_is_said_once() -> None:
+    transcript = Transcript("BOT-001", [])
+    ended = ev.TurnEnded(
+        at=0.0, bot_id="BOT-001", run=1, message_id="m", status="interrupted", error="interrupted", duration_s=1.0
+    )
+    transcript.hear([Recorded(1, queued("m")), Recorded(2, ended)])
+    text = "\n".join("".join(part for part, _ in line) for line in transcript.turns[0].lines("BOT-001", 80))
+    assert text.count("interrupted") == 1
+
+
+def test_nothing_measured_yet_is_no_zero() -> None:
+    columns = rows.fit(100, roomy=False, longest_id=7, longest_agent=5)
+    assert "0" not in "".join(part for part, _ in rows.live_columns(bot(), None, columns, UNICODE, marked=False))
+
+
 def test_a_line_that_never_ends_is_bounded_too() -> None:
     transcript = Transcript("BOT-001", [])
     transcript.hear([Recorded(1, queued("m")), *(Recorded(n, piece("x" * 5000)) for n in range(2, 40))])

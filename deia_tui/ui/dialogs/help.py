@@ -14,8 +14,8 @@ from deia_tui.ui.theme import Glyphs
 _PANES: dict[str, tuple[str, str]] = {
     "bots": (
         "Bots",
-        "All bots, those that need you first. CPU: yellow from 60 %, red from 85 %. "
-        "B is the breaker: {0.closed} closed, {0.opened} open, {0.half_open} on trial.",
+        "Those that need you first. CPU: yellow from 60 %, red from 85 %. "
+        "Breaker (B): {0.closed} closed, {0.opened} open, {0.half_open} on trial.",
     ),
     "chat": ("Chat", "The conversation with the selected bot; answers stream in. @ID writes to another bot."),
     "log": ("Log", "What happened to the selected bot and what it wrote. It follows until you scroll up."),

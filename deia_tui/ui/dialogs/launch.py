@@ -113,5 +113,5 @@ class LaunchDialog(ModalScreen[list[str]]):
 def _option(entry: Launchable, width: int) -> Option:
     name, kind = clean(entry.name).ljust(width), clean(entry.kind).ljust(8)
     if entry.problem:
-        return Option(Content(f"{name}  {clean(entry.problem)}"), disabled=True)
+        return Option(Content.styled(f"{name}  {clean(entry.problem)}", "dim"), disabled=True)
     return Option(Content.assemble((name, "bold"), f"  {kind}  ", (clean(entry.summary), "dim")))

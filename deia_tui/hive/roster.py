@@ -1,0 +1,100 @@
+"""The keepers of all bots by id, and what is asked of several of them or waited for."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+from deia_tui.core import lifecycle as lc
+from deia_tui.core.bots import BotSpec
+from deia_tui.core.errors import CommandRejected, StoreError
+from deia_tui.core.state import BotView
+from deia_tui.hive.keeper import Keeper, Surroundings
+from deia_tui.hive.launching import unknown_bot
+from deia_tui.hive.restore import breaker_of
+
+STOP_SLACK_S = 5.0
+"""How much longer than their grace period bots may take to be stopped on record before they are killed."""
+_WITH_PROCESS = lc.Starting | lc.Running | lc.Stopping
+
+
+class Roster:
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._keepers: dict[str, Keeper] = {}
+        self._keeping: dict[str, asyncio.Task[None]] = {}
+
+    def __iter__(self) -> Iterator[Keeper]:
+        return iter(list(self._keepers.values()))
+
+    def find(self, bot_id: str) -> Keeper | None:
+        return self._keepers.get(bot_id)
+
+    def get(self, bot_id: str) -> Keeper:
+        """Raises CommandRejected (404) for a bot nobody knows."""
+        keeper = self._keepers.get(bot_id)
+        if keeper is None:
+            raise CommandRejected(unknown_bot(bot_id, self._keepers), status=404)
+        return keeper
+
+    def add(self, keeper: Keeper) -> None:
+        """It keeps its bot from now on."""
+        self._keepers[keeper.bot_id] = keeper
+        self._keeping[keeper.bot_id] = asyncio.create_task(keeper.keep(), name=f"keeper {keeper.bot_id}")
+
+    def with_process(self) -> list[Keeper]:
+        return [keeper for keeper in self if isinstance(keeper.life.state, _WITH_PROCESS)]
+
+    async def launch(self, specs: list[BotSpec]) -> list[Keeper]:
+        """Start what `specs` say; returns once that is on record."""
+        keepers = [self.find(spec.bot_id) or self._make(spec) for spec in specs]
+        await asyncio.gather(*(keeper.wish(lc.Launch(), spec) for keeper, spec in zip(keepers, specs, strict=True)))
+        return keepers
+
+    async def up(self, keeper: Keeper) -> None:
+        """Until it runs; raises CommandRejected when it does not come up."""
+        life = await keeper.until(lambda life: not isinstance(life.state, lc.Starting | lc.Stopping))
+        if not isinstance(life.state, lc.Running):
+            view = self._around.record.state.bots[keeper.bot_id]
+            reason = view.reason or str(view.exit or "it ended")
+            raise CommandRejected(
+                f"{keeper.bot_id} does not come up ({view.state}: {reason}): see 'deia-tui logs {keeper.bot_id}'.",
+                status=500,
+            )
+
+    async def rest(self, keeper: Keeper, input: lc.Stop | lc.Kill) -> None:
+        """Until it is off."""
+        await keeper.wish(input)
+        await keeper.until(lambda life: not isinstance(life.state, lc.Stopping))
+
+    async def stop_all(self) -> list[str]:
+        """Until every bot is off; the ids of those that were not."""
+        running = [keeper for keeper in self if not isinstance(keeper.life.state, lc.Off)]
+        answers = await asyncio.gather(*(self.rest(keeper, lc.Stop()) for keeper in running), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, CommandRejected):
+                raise answer
+        return [keeper.bot_id for keeper in running]
+
+    async def stop_for_good(self) -> None:
+        """Stop what runs, and what was just being launched. What cannot be stopped on record, on a full disk, is killed
+        all the same: the next supervisor learns of its end from the host."""
+        patience_s = STOP_SLACK_S + max((keeper.life.policy.grace_period_s for keeper in self), default=0.0)
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await asyncio.gather(*(keeper.settled() for keeper in self))
+                await self.stop_all()
+        for keeper in self.with_process():
+            self._around.engine.kill(keeper.bot_id, keeper.life.run)
+
+    async def leave(self) -> None:
+        """Keep no bot any more; those that live, live on."""
+        for keeping in self._keeping.values():
+            keeping.cancel()
+        await asyncio.gather(*self._keeping.values(), return_exceptions=True)
+
+    def _make(self, spec: BotSpec) -> Keeper:
+        settings = self._around.settings
+        breaker = breaker_of(BotView(bot_id=spec.bot_id, spec=spec), settings.breaker_policy())
+        keeper = Keeper(spec, lc.Life(policy=settings.life_policy(spec)), self._around, breaker=breaker)
+        self.add(keeper)
+        return keeper

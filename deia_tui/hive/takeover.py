@@ -1,0 +1,86 @@
+"""Takes up every bot where the former supervisor or host left it: adopted, ended, or never heard of again."""
+
+import time
+
+from deia_tui.core import events as ev
+from deia_tui.core import lifecycle as lc
+from deia_tui.core.state import BotView
+from deia_tui.engine.protocol import Ended, NodeFound, Placed
+from deia_tui.hive.keeper import Keeper, Surroundings
+from deia_tui.hive.leavings import forget_run
+from deia_tui.hive.restore import breaker_of, life_of, unseen
+from deia_tui.hive.roster import Roster
+from deia_tui.store.queries import Loaded
+from deia_tui.store.store import Store
+
+
+async def take_over(roster: Roster, around: Surroundings, store: Store, loaded: Loaded, found: NodeFound) -> None:
+    """At the start: what the store remembers meets what the host knows. What only the host knows must not run."""
+    live = {placed.bot_id: placed for placed in found.runs}
+    ended = {(end.bot_id, end.run): end for end in found.ended}
+    for view in loaded.bots.values():
+        keeper = await _remember(view, around, store, loaded)
+        placed, end = live.pop(view.bot_id, None), ended.pop((view.bot_id, view.run), None)
+        await _restore(keeper, roster, around, loaded, placed=placed, end=end)
+    for stranger in live.values():
+        around.engine.kill(stranger.bot_id, stranger.run)
+    for end in ended.values():
+        forget_run(around.folder, around.engine, end.bot_id, end.run)
+
+
+def meet(roster: Roster, found: NodeFound) -> None:
+    """A new host: what it does not know of has ended unseen; what the former could not tell, it tells now."""
+    known = {(run.bot_id, run.run): run for run in found.runs}
+    ended = {(end.bot_id, end.run) for end in found.ended}
+    for end in found.ended:
+        if (keeper := roster.find(end.bot_id)) is not None:
+            keeper.put(end)
+    for keeper in roster:
+        run = (keeper.bot_id, keeper.life.run)
+        if (placed := known.get(run)) is not None:
+            keeper.put(placed)
+            keeper.insist()
+        elif run not in ended and keeper in roster.with_process():
+            keeper.put(unseen(*run))
+
+
+async def _remember(view: BotView, around: Surroundings, store: Store, loaded: Loaded) -> Keeper:
+    settings = around.settings
+    return Keeper(
+        view.spec,
+        life_of(view, settings.life_policy(view.spec), loaded.exits.get(view.bot_id, ())),
+        around,
+        breaker=breaker_of(view, settings.breaker_policy()),
+        waiting=await store.pending(view.bot_id),
+        in_hand=await store.open_messages(view.bot_id, view.run),
+    )
+
+
+async def _restore(
+    keeper: Keeper, roster: Roster, around: Surroundings, loaded: Loaded, *, placed: Placed | None, end: Ended | None
+) -> None:
+    state, run = keeper.life.state, keeper.life.run
+    thought_live = isinstance(state, lc.Starting | lc.Running | lc.Stopping)
+    if placed is not None and (placed.run != run or not thought_live):
+        around.engine.kill(placed.bot_id, placed.run)
+        placed = None
+    if placed is not None:
+        await around.record.add(
+            ev.BotAdopted(
+                at=time.time(),
+                bot_id=placed.bot_id,
+                run=placed.run,
+                pid=placed.pid,
+                start_ticks=placed.start_ticks,
+                port=placed.port,
+            )
+        )
+        last = loaded.runs.get(keeper.bot_id)
+        keeper.adopt(placed, after=last.last_seq if last is not None else 0)
+    elif end is not None:
+        keeper.put(end)
+    elif thought_live:
+        keeper.put(unseen(keeper.bot_id, run))
+    roster.add(keeper)
+    if placed is not None and isinstance(state, lc.Stopping) and state.then != "policy":
+        await keeper.wish(lc.Restart() if state.then == "restart" else lc.Stop())
