@@ -22,7 +22,7 @@ while not pathlib.Path(sys.argv[1]).exists():
     time.sleep(0.01)
 print("the very end", flush=True)
 """
-CHOICES = ("stop", "leave", "background")
+CHOICES = ("background", "leave", "stop")
 
 
 @pytest.fixture

@@ -212,7 +212,8 @@ def step(life: Life, input: Input, now: float) -> Step:
     match life.state, input:
         # A human's wishes
         case (Off() | Backoff(), Launch() | Restart()):
-            return _start(replace(life, history=RestartHistory()), now, "launched")
+            reason = "restarted" if isinstance(input, Restart) else "launched"
+            return _start(replace(life, history=RestartHistory()), now, reason)
         case Stopping() as stopping, Restart():
             return _change_mind(life, stopping, "restart", "restarted")
         case (_, Launch()):

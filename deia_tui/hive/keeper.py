@@ -100,7 +100,9 @@ class Keeper:
         """End the answer in progress. Raises CommandRejected or BotUnreachable."""
         if self._attendance is None or not isinstance(self.life.state, lc.Running):
             raise CommandRejected(f"{self.bot_id} does not run: there is nothing to interrupt.")
-        await self._attendance.link.post("/interrupt")
+        answer = await self._attendance.link.post("/interrupt")
+        if answer.get("interrupted") is None:
+            raise CommandRejected(f"{self.bot_id} is idle: there is nothing to interrupt.")
 
     async def settled(self) -> None:
         """Until everything that has reached the keeper by now is taken."""

@@ -55,8 +55,8 @@ def killed(then: str, reason: str, *, ran_s: float = 70.0) -> lc.Stopping:
     [
         # A human's wishes
         (STOPPED, lc.Launch(), NEW, [lc.Spawn(4, "launched", False)]),
-        (EXITED, lc.Restart(), NEW, [lc.Spawn(4, "launched", False)]),
-        (FATAL, lc.Restart(), NEW, [lc.Spawn(4, "launched", False)]),
+        (EXITED, lc.Restart(), NEW, [lc.Spawn(4, "restarted", False)]),
+        (FATAL, lc.Restart(), NEW, [lc.Spawn(4, "restarted", False)]),
         (BACKOFF, lc.Launch(), NEW, [lc.Spawn(4, "launched", False)]),
         (RUNNING, lc.Stop(), asked("stop", "stopped"), [lc.AskToStop(3, "stop", "stopped")]),
         (RUNNING, lc.Restart(), asked("restart", "restarted"), [lc.AskToStop(3, "restart", "restarted")]),

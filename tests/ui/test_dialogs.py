@@ -86,7 +86,7 @@ async def test_without_a_live_bot_q_leaves_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("keys", "leaving"),
-    [(("enter",), Leaving.STOP), (("j", "enter"), Leaving.LEAVE), (("j", "j", "enter"), Leaving.BACKGROUND)],
+    [(("enter",), Leaving.BACKGROUND), (("j", "enter"), Leaving.LEAVE), (("j", "j", "enter"), Leaving.STOP)],
 )
 async def test_quitting_asks_what_becomes_of_the_bots(keys: tuple[str, ...], leaving: Leaving) -> None:
     hive = one_bot()

@@ -16,9 +16,9 @@ from deia_tui.core.text import clean
 from deia_tui.ui.orders import READ_ONLY
 
 _CHOICES = (
-    ("stop", "Stop all bots", "every bot ends gracefully, within 10 s"),
-    ("leave", "Leave them running", "unsupervised until the next deia-tui"),
     ("background", "Keep supervising in the background", "crashes are still restarted"),
+    ("leave", "Leave them running", "unsupervised until the next deia-tui"),
+    ("stop", "Stop all bots", "every bot ends gracefully, within 10 s"),
     ("cancel", "Cancel", "stay here"),
 )
 
