@@ -99,7 +99,7 @@ async def test_what_a_bot_said_before_it_died_is_kept_and_the_turn_is_interrupte
         text, turn = await lab.answer("BOT-001", message_id)
         assert turn.status == "interrupted"
         assert "SIGKILL" in turn.error
-        assert text.startswith("w0\n")
+        assert text.startswith("w0")  # its line feed may have been on the way
         _, second = await lab.answer("BOT-001", waiting_id)
         assert second.status in ("interrupted", "answered"), "accepted by the dead run, or handed to the next"
         await lab.until(lambda: lab.bot().state is BotState.RUNNING)

@@ -25,11 +25,18 @@ from tests.hive.conftest import HiveInTest
 def refusing(folder: Folder) -> Iterator[None]:
     """Every commit fails, by a trigger that another program put into the database."""
     with closing(sqlite3.connect(folder.state_db, isolation_level=None, timeout=20)) as other:
-        other.execute("CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'refused'); END")
+        _change(other, "CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'refused'); END")
         try:
             yield
         finally:
-            other.execute("DROP TRIGGER refuse")
+            _change(other, "DROP TRIGGER refuse")
+
+
+def _change(connection: sqlite3.Connection, statement: str) -> None:
+    """With the write lock from the start: a lock taken later may be refused without any waiting."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(statement)
+    connection.execute("COMMIT")
 
 
 async def test_a_crash_meanwhile_is_one_crash_once_the_store_is_back(lab: HiveInTest) -> None:
