@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator
 
 from deia_tui.core import lifecycle as lc
+from deia_tui.core.alerts import Raise
 from deia_tui.core.bots import BotSpec
 from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.core.state import BotView
 from deia_tui.hive.keeper import Keeper, Surroundings
 from deia_tui.hive.launching import unknown_bot
 from deia_tui.hive.restore import breaker_of
+
+log = logging.getLogger(__name__)
 
 STOP_SLACK_S = 5.0
 """How much longer than their grace period bots may take to be stopped on record before they are killed."""
@@ -39,7 +43,7 @@ class Roster:
     def add(self, keeper: Keeper) -> None:
         """It keeps its bot from now on."""
         self._keepers[keeper.bot_id] = keeper
-        self._keeping[keeper.bot_id] = asyncio.create_task(keeper.keep(), name=f"keeper {keeper.bot_id}")
+        self._keeping[keeper.bot_id] = asyncio.create_task(self._keep(keeper), name=f"keeper {keeper.bot_id}")
 
     def with_process(self) -> list[Keeper]:
         return [keeper for keeper in self if isinstance(keeper.life.state, _WITH_PROCESS)]
@@ -91,6 +95,19 @@ class Roster:
         for keeping in self._keeping.values():
             keeping.cancel()
         await asyncio.gather(*self._keeping.values(), return_exceptions=True)
+
+    async def _keep(self, keeper: Keeper) -> None:
+        """A keeper that fails over one mail, which is our bug, is told of and goes on with the next."""
+        while True:
+            try:
+                await keeper.keep()
+            except Exception as error:
+                text = f"its keeper failed ({type(error).__name__}: {error}): one report or wish was lost"
+                log.exception("keeper of %s", keeper.bot_id)
+                with contextlib.suppress(StoreError):
+                    await self._around.record.alert(
+                        [Raise(keeper.bot_id, "keeper", "critical", text, "r restarts the bot; please report this")]
+                    )
 
     def _make(self, spec: BotSpec) -> Keeper:
         settings = self._around.settings
