@@ -11,7 +11,7 @@ from deia_tui.core.bots import BotState
 from deia_tui.core.commands import KillBot, LaunchBots, RestartBot, SendMessage, StopAll, StopBot
 from deia_tui.core.errors import CommandRejected
 from deia_tui.identity import ended
-from tests.hive.conftest import HiveInTest
+from tests.hive.conftest import PROBED_OFTEN, HiveInTest
 
 
 async def test_launch_names_bots_upward_and_all_of_them_run(lab: HiveInTest) -> None:
@@ -101,6 +101,7 @@ async def test_the_restart_policy_is_honoured(lab: HiveInTest, policy: str, stat
 
 
 async def test_a_frozen_bot_is_found_killed_and_restarted(lab: HiveInTest) -> None:
+    lab.configure(PROBED_OFTEN)
     async with lab.supervised() as hive:
         await hive.submit(LaunchBots(what="shell"))
         frozen = lab.bot().pid
