@@ -8,7 +8,7 @@ from functools import cache
 
 import uvicorn
 
-from deia_tui.bot import service
+from deia_tui.bot import routes
 from deia_tui.bot.children import adopt_orphans
 from deia_tui.bot.life import CANNOT_START, Life
 from deia_tui.bot.rehearsal import rehearse
@@ -53,6 +53,6 @@ async def _live(seed: Seed, listener: socket.socket) -> int:
 
 @cache
 def _config() -> uvicorn.Config:
-    config = quiet_config(service.build())
+    config = quiet_config(routes.build())
     config.load()
     return config
