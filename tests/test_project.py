@@ -1,0 +1,55 @@
+"""What the repository promises beside its code: lock file, README, start-up."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deia_tui.main import main
+from deia_tui.ui.keymap import KEYS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_lock_file_names_only_the_public_index() -> None:
+    hosts = set(re.findall(r'https?://([^/"]+)', (ROOT / "uv.lock").read_text()))
+    assert hosts == {"pypi.org", "files.pythonhosted.org"}
+
+
+def test_the_readme_is_short_and_its_pictures_and_paths_exist() -> None:
+    assert len(README.splitlines()) <= 150
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
+    for path in re.findall(
+        r"`((?:deia_tui|ui|core|hive|store|bot)/[\w/.]+)`", README[README.index("## Where do I change") :]
+    ):
+        assert (ROOT / path).exists() or (ROOT / "deia_tui" / path).exists(), path
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    commands = set(re.findall(r"^deia-tui ([a-z]+)", README, flags=re.MULTILINE))
+    assert commands >= {"serve", "launch", "send", "status", "logs", "stop", "shutdown", "doctor"}
+    assert commands <= set(main.commands)
+
+
+def test_every_key_in_the_readme_is_bound() -> None:
+    table = README[README.index("## Keys") : README.index("`@BOT-002")]
+    named = {"!": "exclamation_mark", "/": "slash", ":": "colon", "?": "question_mark", "esc": "escape"}
+    bound = {key for entry in KEYS for key in entry.keys.split(",")}
+    for key in re.findall(r"`([^`]+)`", table):
+        assert named.get(key, key) in bound, key
+
+
+def test_the_sample_hive_is_the_one_new_hives_get() -> None:
+    for name in ("hive.toml", "templates/shell.toml"):
+        assert (ROOT / ".deia" / name).read_text() == (ROOT / "deia_tui" / "sample" / name).read_text()
+
+
+@pytest.mark.parametrize("heavy", ["fastapi", "uvicorn", "httpx", "pydantic", "aiosqlite", "textual.widgets._markdown"])
+def test_what_the_first_paint_needs_not_is_imported_later(heavy: str) -> None:
+    code = f"import sys; import deia_tui.main, deia_tui.ui.app, deia_tui.hive.thread; print({heavy!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
