@@ -30,6 +30,7 @@ class HiveThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wakes: tuple[Callable[[], None], ...] = ()
         self._thread = threading.Thread(target=self._run, name="supervisor")
+        self._asked_to_close: tuple[bool | None] | None = None
         self.error: BaseException | None = None
         self.ended: Callable[[], object] = _nobody_cares
 
@@ -40,6 +41,7 @@ class HiveThread:
         """End supervision, as Hive.close does, and wait for it."""
         if self._thread.ident is None:
             return
+        self._asked_to_close = (leave_bots,)
         if self._loop is not None and self._hive is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._hive.close, leave_bots)
@@ -85,6 +87,8 @@ class HiveThread:
     def _present(self, hive: "Hive") -> None:
         hive.subscribe(self._wake)
         self._hive = hive
+        if self._asked_to_close is not None:  # before there was a hive to be told
+            hive.close(*self._asked_to_close)
 
     def _wake(self) -> None:
         for wake in self._wakes:

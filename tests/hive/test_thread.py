@@ -1,0 +1,78 @@
+"""A hive in a thread of its own, as the console has it."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deia_tui.core.commands import LaunchBots, StopAll
+from deia_tui.core.errors import CommandRejected
+from deia_tui.folder import Folder
+from deia_tui.hive.hive import Hive
+from deia_tui.hive.thread import HiveThread
+from deia_tui.settings import load
+
+
+class Console:
+    """A HiveThread that makes its hive only when `may_begin` is set."""
+
+    def __init__(self, root: Path) -> None:
+        folder = Folder(root)
+        folder.create()
+        self.may_begin = threading.Event()
+        self.opened = threading.Event()
+
+        async def supervise(present: Callable[[Hive], None]) -> None:
+            self.may_begin.wait()
+            hive = Hive(folder, lambda: load(folder), mode="console", version="test")
+            present(hive)
+            async with hive.open():
+                self.opened.set()
+                await hive.closed()
+
+        self.thread = HiveThread(supervise)
+
+
+async def test_commands_cross_the_threads_and_refusals_come_back(tmp_path: Path) -> None:
+    console = Console(tmp_path)
+    with pytest.raises(CommandRejected, match="still starting"):
+        await console.thread.submit(StopAll())
+    woken = threading.Event()
+    console.thread.subscribe(woken.set)
+    console.may_begin.set()
+    console.thread.start()
+    assert console.opened.wait(30)
+    assert await console.thread.submit(LaunchBots(what="shell")) == ["BOT-001"]
+    assert woken.wait(30)
+    assert "BOT-001" in console.thread.snapshot().state.bots
+    with pytest.raises(CommandRejected, match="no template or agent"):
+        await console.thread.submit(LaunchBots(what="nothing"))
+    console.thread.close(leave_bots=False)
+    assert console.thread.error is None
+    with pytest.raises(CommandRejected, match="has ended"):
+        await console.thread.submit(StopAll())
+
+
+def test_leaving_before_there_is_a_hive_ends_it_as_soon_as_there_is_one(tmp_path: Path) -> None:
+    console = Console(tmp_path)
+    console.thread.start()
+    closing = threading.Thread(target=console.thread.close, kwargs={"leave_bots": False})
+    closing.start()
+    console.may_begin.set()
+    closing.join(30)
+    assert not closing.is_alive()
+    assert console.thread.error is None
+
+
+def test_what_ends_the_supervisor_is_kept_and_told(tmp_path: Path) -> None:
+    async def supervise(present: Callable[[Hive], None]) -> None:
+        raise CommandRejected("no")
+
+    thread = HiveThread(supervise)
+    told = threading.Event()
+    thread.ended = told.set
+    thread.start()
+    assert told.wait(30)
+    thread.close(leave_bots=None)
+    assert isinstance(thread.error, CommandRejected)
