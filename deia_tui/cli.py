@@ -140,7 +140,8 @@ def send(bot_id: str, text: tuple[str, ...]) -> None:
     remote.post(f"/api/bot/send/{bot_id}", {"text": message, "message_id": message_id})
     ended = _stream_answer(remote, bot_id, message_id, after)
     if ended["status"] != "answered":
-        fail(f"{bot_id}: {ended['status']}: {ended['error']}")
+        reason = "" if ended["error"] == ended["status"] else f": {ended['error']}"
+        fail(f"{bot_id}: {ended['status']}{reason}")
 
 
 def _stream_answer(remote: Any, bot_id: str, message_id: str, after: int) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Folder:
                     )
                 if stat.S_IMODE(info.st_mode) & 0o077:
                     path.chmod(0o700)
-            for path in (self.templates, self.responses, self.logs, self.runs, self.spools):
+            for path in (self.templates, self.registry.parent, self.responses, self.logs, self.runs, self.spools):
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not os.access(self.deia, os.W_OK | os.X_OK):
                 raise PermissionError(13, os.strerror(13))
