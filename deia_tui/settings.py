@@ -1,4 +1,5 @@
-"""hive.toml and the templates as frozen models: every default of the product stands here and nowhere else.
+"""hive.toml and the templates as frozen models: every default stands here, or in the policy of core/ that it
+configures.
 
 A file that does not fit raises ConfigError with file, line, field, reason and a suggestion.
 """
@@ -19,6 +20,8 @@ from deia_tui.core.lifecycle import LifePolicy
 from deia_tui.core.restart import RestartLimits
 from deia_tui.core.runaway import RunawayPolicy
 from deia_tui.folder import Folder, write_atomic
+
+_LIMITS, _BREAKER, _RUNAWAY = RestartLimits(), BreakerPolicy(), RunawayPolicy()
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -71,22 +74,22 @@ class BotSection(Section):
 
 class RestartSection(Section):
     policy: RestartPolicy = RestartPolicy.PERMANENT
-    max_restarts: Count = 5
-    window_s: Seconds = 600.0
-    backoff_base_s: Seconds = 1.0
-    backoff_max_s: Seconds = 60.0
-    stable_s: Seconds = 60.0
+    max_restarts: Count = _LIMITS.max_restarts
+    window_s: Seconds = _LIMITS.window_s
+    backoff_base_s: Seconds = _LIMITS.backoff_base_s
+    backoff_max_s: Seconds = _LIMITS.backoff_max_s
+    stable_s: Seconds = _LIMITS.stable_s
 
 
 class BreakerSection(Section):
-    consecutive_failures: Count = 5
-    failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
-    min_calls: Count = 10
-    window_calls: Count = 20
-    window_s: Seconds = 120.0
-    cooldown_s: Seconds = 30.0
-    trial_s: Seconds = 60.0
-    slow_call_s: Seconds = 600.0
+    consecutive_failures: Count = _BREAKER.consecutive_failures
+    failure_rate: Annotated[float, Field(gt=0, le=1)] = _BREAKER.failure_rate
+    min_calls: Count = _BREAKER.min_calls
+    window_calls: Count = _BREAKER.window_calls
+    window_s: Seconds = _BREAKER.window_s
+    cooldown_s: Seconds = _BREAKER.cooldown_s
+    trial_s: Seconds = _BREAKER.trial_s
+    slow_call_s: Seconds = _BREAKER.slow_call_s
 
 
 class LivenessSection(Section):
@@ -110,10 +113,10 @@ class ProcessSection(Section):
 
 
 class RunawaySection(Section):
-    cpu_percent: Annotated[float, Field(gt=0)] = 80.0
-    memory_mb: Annotated[float, Field(gt=0)] = 500.0
-    samples: Count = 10
-    share: Annotated[float, Field(gt=0, le=1)] = 0.8
+    cpu_percent: Annotated[float, Field(gt=0)] = _RUNAWAY.cpu_percent
+    memory_mb: Annotated[float, Field(gt=0)] = _RUNAWAY.memory_mb
+    samples: Count = _RUNAWAY.samples
+    share: Annotated[float, Field(gt=0, le=1)] = _RUNAWAY.share
 
 
 class ConsoleSection(Section):

@@ -218,7 +218,14 @@ class Keeper:
                 self._outbox.add(asked)
             else:
                 await self._record(self._calls.withdraw(message_id))
+                await self._check_addressee(message_id)
         return message_id
+
+    async def _check_addressee(self, message_id: str) -> None:
+        """The same message again is nothing new; an id that another bot's message has is a mistake."""
+        addressee = await self._around.record.addressee(message_id)
+        if addressee != self.bot_id:
+            raise CommandRejected(f"Message id '{message_id}' was used for {addressee}: choose another id.")
 
     def _check_message(self, command: SendMessage) -> None:
         check_form(command)

@@ -53,6 +53,10 @@ class Record:
             except StoreError:
                 await asyncio.sleep(STORE_RETRY_S)
 
+    async def addressee(self, message_id: str) -> str | None:
+        """The bot a message that is stored was sent to."""
+        return await self._store.addressee(message_id)
+
     async def alert(self, wanted: Iterable[Raise | Clear]) -> None:
         """Raise and clear alerts that no event stands for."""
         if settled := self._settled(list(wanted)):

@@ -91,6 +91,11 @@ async def pending(connection: aiosqlite.Connection, bot_id: str) -> list[Message
     return await _messages(connection, "bot_id = ? AND ended_at IS NULL AND status = 'queued'", bot_id)
 
 
+async def addressee(connection: aiosqlite.Connection, message_id: str) -> str | None:
+    found = await _fetch(connection, "SELECT bot_id FROM messages WHERE message_id = ?", message_id)
+    return str(found[0]["bot_id"]) if found else None
+
+
 async def open_messages(connection: aiosqlite.Connection, bot_id: str, run: int) -> list[MessageRow]:
     """Oldest first."""
     where = "bot_id = ? AND ended_at IS NULL AND run = ? AND status IN ('accepted', 'running')"

@@ -78,6 +78,11 @@ class Store:
         with translated(self._path):
             return await queries.pending(self._reader, bot_id)
 
+    async def addressee(self, message_id: str) -> str | None:
+        """The bot a message was sent to; None for an id nobody used."""
+        with translated(self._path):
+            return await queries.addressee(self._reader, message_id)
+
     async def open_messages(self, bot_id: str, run: int) -> list[MessageRow]:
         """Messages this run accepted and did not finish, oldest first."""
         with translated(self._path):

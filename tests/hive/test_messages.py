@@ -70,6 +70,17 @@ async def test_the_same_message_id_is_answered_once(lab: HiveInTest) -> None:
         assert len(await hive.chat("BOT-001")) == 1
 
 
+async def test_a_message_id_of_another_bot_is_refused(lab: HiveInTest) -> None:
+    lab.configure(AGENTS)
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="echo", count=2))
+        await hive.submit(SendMessage(bot_id="BOT-001", text="hello", message_id="taken"))
+        with pytest.raises(CommandRejected, match="'taken' was used for BOT-001"):
+            await hive.submit(SendMessage(bot_id="BOT-002", text="hello", message_id="taken"))
+        assert (await lab.ask("BOT-002", "mine"))[0] == "mine"
+        assert len(await hive.chat("BOT-002")) == 1
+
+
 async def test_interrupt_ends_the_answer_and_keeps_the_bot(lab: HiveInTest) -> None:
     async with lab.supervised() as hive:
         await hive.submit(LaunchBots(what="shell"))
