@@ -45,6 +45,7 @@ class Section(BaseModel):
 class HiveSection(Section):
     name: str = ""
     on_term: Literal["leave", "stop"] = "leave"
+    restore_after_boot: bool = True
 
 
 class AgentSection(Section):

@@ -16,12 +16,11 @@ from deia_tui.bot.output_log import OutputLog
 from deia_tui.bot.seed import Seed
 from deia_tui.bot.spool import Spool
 from deia_tui.bot.worker import Worker
+from deia_tui.core.bots import CANNOT_START
 from deia_tui.core.errors import ConfigError
 from deia_tui.folder import Folder, write_atomic
 
 OK = 0
-CANNOT_START = 78
-"""EX_CONFIG of sysexits.h: the operator must change something first."""
 
 
 class Life:

@@ -4,15 +4,16 @@ import asyncio
 import signal
 import socket
 import sys
-from functools import cache
+from functools import cache, partial
 
 import uvicorn
 
 from deia_tui.bot import routes
 from deia_tui.bot.children import adopt_orphans
-from deia_tui.bot.life import CANNOT_START, Life
+from deia_tui.bot.life import Life
 from deia_tui.bot.rehearsal import rehearse
 from deia_tui.bot.seed import Seed
+from deia_tui.core.bots import CANNOT_START, DRAIN_SIGNAL
 from deia_tui.serving import QuietServer, quiet_config
 
 _FAREWELL_S = 0.5
@@ -43,6 +44,7 @@ async def _live(seed: Seed, listener: socket.socket) -> int:
     config.loaded_app.state.life = life
     loop.add_signal_handler(signal.SIGCHLD, life.children.reap)
     loop.add_signal_handler(signal.SIGTERM, life.end, "SIGTERM")
+    loop.add_signal_handler(DRAIN_SIGNAL, partial(life.end, "drained", drain=True))
     server = QuietServer(config)
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve(sockets=[listener]))

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deia_tui.core import events as ev
-from deia_tui.core.bots import BotState
+from deia_tui.core.bots import WANTED_EXITS, BotState
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import REPLACED, Alert, HiveState
-
-WANTED_EXITS = frozenset({"stopped", "restarted"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """What a bot is: the agent it drives, how it was declared, how a run of it ended."""
 
+import signal
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 
 class BotState(StrEnum):
@@ -74,11 +75,25 @@ class BotSpec:
     work_grace_s: float = 8.0
 
 
+StopReason = Literal["stopped", "drained", "all stopped", "all drained"]
+"""Why a human's graceful stop ends a bot: it alone or with all others, after the current work or after all of it."""
+DRAINS: frozenset[str] = frozenset({"drained", "all drained"})
+WITH_ALL: frozenset[str] = frozenset({"all stopped", "all drained"})
+DRAIN_SIGNAL = signal.SIGUSR1
+"""Tells a bot to end after all work it has accepted, as SIGTERM tells it to end soon."""
+REBOOTED = "rebooted"
+"""The reason of an exit that nobody saw because the machine went down."""
+WANTED_EXITS: frozenset[str] = frozenset({*get_args(StopReason), "restarted", REBOOTED})
+"""Reasons of exits that say nothing against the bot."""
+CANNOT_START = 78
+"""Exit code (EX_CONFIG of sysexits.h) of a bot whose operator must change something first: it is not started again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitRecord:
     """How a run ended: exactly one of `code` and `signal` (a name like SIGKILL), or neither when nobody saw it.
 
-    `at` is unix seconds; `reason` is why the supervisor ended it (`stopped`, `killed`, `hung`, …) or "".
+    `at` is unix seconds; `reason` is why it was ended (a StopReason, `killed`, `hung`, `rebooted`, …) or "".
     """
 
     at: float

@@ -18,14 +18,20 @@ class LaunchBots:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopBot:
-    """Stop gracefully: current work gets 8 s, then it is interrupted; SIGKILL at 10 s. Outcome: []."""
+    """Stop gracefully: current work gets 8 s, then it is interrupted; SIGKILL at 10 s. Outcome: [].
+
+    With `drain` all work it has accepted is done first, however long that takes.
+    """
 
     bot_id: str
+    drain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopAll:
-    """Stop every bot of the hive at once. Outcome: the ids that were running."""
+    """Stop every bot of the hive at once, as StopBot does. Outcome: the ids that were running."""
+
+    drain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

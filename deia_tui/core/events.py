@@ -123,8 +123,11 @@ class BotBackingOff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotStopped:
+    """It stays off until a human wants it. `reason`: a StopReason, or `killed`."""
+
     at: float
     bot_id: str
+    reason: str = "stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deia_tui.core import events as ev
-from deia_tui.core.bots import ExitRecord
+from deia_tui.core.bots import WANTED_EXITS, ExitRecord
 from deia_tui.core.redact import redact
 from deia_tui.core.state import BotView
 
@@ -20,7 +20,7 @@ Sample = tuple[float, float, int, int]
 
 BREAKER_FILE = "circuit-breaker.jsonl"
 REGISTRY_FILE = "registry-changes.jsonl"
-_EXPECTED = ("stopped", "restarted", "killed")
+_EXPECTED = WANTED_EXITS | {"killed"}
 
 
 def rfc3339(at: float) -> str:

@@ -8,13 +8,13 @@
 
 A state is a value; `step` gets (life, input, now) and returns the next life and the effects to carry out, in order.
 Input that makes no sense in a state raises CommandRejected when a human sent it and is ignored when it is a late
-report of a former run. Times are seconds on one monotonic clock; `roll` on an input is uniform in [0, 1).
+report of a former run. Times are seconds on one clock that only goes forward; `roll` on an input is uniform in [0, 1).
 """
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from deia_tui.core.bots import BotState, ExitRecord, RestartPolicy
+from deia_tui.core.bots import DRAINS, BotState, ExitRecord, RestartPolicy, StopReason
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.restart import GiveUp, RestartHistory, RestartIn, RestartLimits, StayExited, after_exit
 
@@ -32,9 +32,11 @@ class LifePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starting:
+    """`deadline` is set once there is a process. An `adopted` one was up before, and is being asked how it is."""
+
     since: float
-    deadline: float
-    spawned: bool = False
+    deadline: float | None = None
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +48,11 @@ class Running:
 class Stopping:
     """`then` says what follows the exit; `killed` is set once SIGKILL was sent, at `deadline` at the latest.
 
-    `ran_s` is how long the run was up before.
+    A run that is drained has no deadline. `ran_s` is how long the run was up before.
     """
 
     since: float
-    deadline: float
+    deadline: float | None
     then: Literal["stop", "restart", "policy"]
     reason: str
     ran_s: float = 0.0
@@ -103,7 +105,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    pass
+    reason: StopReason = "stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,14 @@ class Exited:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebooted:
+    """The run ended with the machine; it starts again after `wait_s`, or not at all."""
+
+    run: int
+    wait_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Hung:
     """The liveness probe gave up on this run."""
 
@@ -151,7 +161,7 @@ class Tick:
     pass
 
 
-Input = Launch | Stop | Kill | Restart | Spawned | SpawnFailed | Ready | Exited | Hung | Tick
+Input = Launch | Stop | Kill | Restart | Spawned | SpawnFailed | Ready | Exited | Rebooted | Hung | Tick
 
 
 # Effects
@@ -166,11 +176,12 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class AskToStop:
-    """POST /stop, or SIGTERM where that does not get through."""
+    """End gracefully; with `drain` after all accepted work, however long it takes."""
 
     run: int
     then: Literal["stop", "restart", "policy"]
     reason: str
+    drain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,51 +226,62 @@ def step(life: Life, input: Input, now: float) -> Step:
             reason = "restarted" if isinstance(input, Restart) else "launched"
             return _start(replace(life, history=RestartHistory()), now, reason)
         case Stopping() as stopping, Restart():
-            return _change_mind(life, stopping, "restart", "restarted")
+            return _change_mind(life, stopping, now, "restart", "restarted")
         case (_, Launch()):
             raise CommandRejected("it runs already, stop it first.")
         case (Starting() | Running(), Restart()):
             return _ask_to_stop(life, now, "restart", "restarted")
-        case (Starting() | Running(), Stop()):
-            return _ask_to_stop(life, now, "stop", "stopped")
-        case Stopping() as stopping, Stop():
-            return _change_mind(life, stopping, "stop", "stopped")
+        case (Starting() | Running(), Stop(reason=reason)):
+            return _ask_to_stop(life, now, "stop", reason)
+        case Stopping() as stopping, Stop(reason=reason):
+            return _change_mind(life, stopping, now, "stop", reason)
         case (Starting() | Running() | Stopping(), Kill()):
             return _kill(life, now, "stop", "killed", announce=True)
-        case Backoff(), (Stop() | Kill()):
-            return replace(life, state=Off(how=BotState.STOPPED)), (Rest(BotState.STOPPED),)
-        case Off(how=BotState.FATAL | BotState.EXITED), (Stop() | Kill()):
-            return replace(life, state=Off(how=BotState.STOPPED)), (Rest(BotState.STOPPED),)
+        case (Backoff() | Off(how=BotState.FATAL | BotState.EXITED), Stop(reason=reason)):
+            return _stopped(life, reason)
+        case (Backoff() | Off(how=BotState.FATAL | BotState.EXITED), Kill()):
+            return _stopped(life, "killed")
         case Off(), (Stop() | Kill()):
             raise CommandRejected("it does not run.")
         # Reports of the current run
         case (
             _,
-            Spawned(run=run) | SpawnFailed(run=run) | Ready(run=run) | Exited(run=run) | Hung(run=run),
+            Spawned(run=run)
+            | SpawnFailed(run=run)
+            | Ready(run=run)
+            | Exited(run=run)
+            | Rebooted(run=run)
+            | Hung(run=run),
         ) if run != life.run:
             return life, ()
         case Starting() as starting, Spawned():
-            return replace(life, state=replace(starting, spawned=True)), ()
+            return replace(life, state=replace(starting, deadline=now + life.policy.start_timeout_s)), ()
         case Starting(), Ready():
             return replace(life, state=Running(since=now)), (NoteReady(life.run),)
         case Starting(), SpawnFailed(error=error):
             return replace(life, state=Off(how=BotState.FATAL)), (Rest(BotState.FATAL, error),)
         case Stopping(then="policy", reason=reason), SpawnFailed(error=error):
             return replace(life, state=Off(how=BotState.FATAL)), (Rest(BotState.FATAL, f"{reason}: {error}"),)
-        case Stopping(then=then), SpawnFailed():
-            return _ended(life, then, now)
+        case Stopping() as stopping, SpawnFailed():
+            return _ended(life, stopping, now)
         case Stopping(then="policy") as stopping, Exited(exit=exit, roll=roll):
             return _after_exit(life, replace(exit, reason=stopping.reason), now, roll)
-        case Stopping(then=then), Exited():
-            return _ended(life, then, now)
+        case Stopping() as stopping, Exited():
+            return _ended(life, stopping, now)
+        case Stopping(then="stop") as stopping, Rebooted():
+            return _ended(life, stopping, now)
+        case (Starting() | Running() | Stopping(), Rebooted(wait_s=None)):
+            return _stopped(life, "not restored after the machine restarted")
+        case (Starting() | Running() | Stopping(), Rebooted(wait_s=float() as wait_s)):
+            return replace(life, state=Backoff(due=now + wait_s)), (Wait(wait_s, "the machine restarted"),)
         case (Starting() | Running(), Exited(exit=exit, roll=roll)):
             return _after_exit(life, exit, now, roll)
         case Running(), Hung():
             return _kill(life, now, "policy", "hung", announce=True)
         # Time
-        case Starting(deadline=deadline), Tick() if now >= deadline:
+        case Starting(deadline=float() as deadline), Tick() if now >= deadline:
             return _kill(life, now, "policy", "start timeout", announce=True)
-        case Stopping(deadline=deadline, killed=False, then=then, reason=reason), Tick() if now >= deadline:
+        case Stopping(deadline=float() as deadline, killed=False, then=then, reason=reason), Tick() if now >= deadline:
             return _kill(life, now, then, reason)
         case Backoff(due=due), Tick() if now >= due:
             return _start(life, now, "restart after backoff", automatic=True)
@@ -269,33 +291,38 @@ def step(life: Life, input: Input, now: float) -> Step:
 
 def adopt(life: Life, run: int, now: float) -> Life:
     """The life of a bot that was found running."""
-    return replace(life, run=run, state=Starting(since=now, deadline=now + life.policy.start_timeout_s, spawned=True))
+    return replace(life, run=run, state=Starting(since=now, deadline=now + life.policy.start_timeout_s, adopted=True))
 
 
 def _start(life: Life, now: float, reason: str, *, automatic: bool = False) -> Step:
     run = life.run + 1
-    state = Starting(since=now, deadline=now + life.policy.start_timeout_s)
-    return replace(life, run=run, state=state), (Spawn(run, reason, automatic),)
+    return replace(life, run=run, state=Starting(since=now)), (Spawn(run, reason, automatic),)
 
 
 def _ask_to_stop(life: Life, now: float, then: Literal["stop", "restart"], reason: str) -> Step:
+    was_up = isinstance(life.state, Running) or (isinstance(life.state, Starting) and life.state.adopted)
+    drain = reason in DRAINS and was_up  # what never was up has no work to end
     state = Stopping(
         since=now,
-        deadline=now + life.policy.grace_period_s,
+        deadline=None if drain else now + life.policy.grace_period_s,
         then=then,
         reason=reason,
         ran_s=_ran_s(life, now),
     )
-    return replace(life, state=state), (AskToStop(life.run, then, reason),)
+    return replace(life, state=state), (AskToStop(life.run, then, reason, drain),)
 
 
-def _change_mind(life: Life, stopping: Stopping, then: Literal["stop", "restart"], reason: str) -> Step:
-    """Another wish while it stops: only what follows the exit changes, announced so that the next supervisor knows."""
-    if stopping.then == then:
+def _change_mind(life: Life, stopping: Stopping, now: float, then: Literal["stop", "restart"], reason: str) -> Step:
+    """Another wish while it stops changes what follows the exit, announced so that the next supervisor knows; one that
+    does not drain ends a drain as well."""
+    hurry = stopping.deadline is None and reason not in DRAINS
+    if stopping.then == then and not hurry:
         return life, ()
-    state = replace(stopping, then=then, reason=reason)
-    effect = KillTree(life.run, reason, then) if stopping.killed else AskToStop(life.run, then, reason)
-    return replace(life, state=state), (effect,)
+    deadline = now + life.policy.grace_period_s if hurry else stopping.deadline
+    state = replace(stopping, then=then, reason=reason, deadline=deadline)
+    if stopping.killed:
+        return replace(life, state=state), (KillTree(life.run, reason, then),)
+    return replace(life, state=state), (AskToStop(life.run, then, reason, drain=deadline is None),)
 
 
 def _kill(
@@ -305,10 +332,14 @@ def _kill(
     return replace(life, state=state), (KillTree(life.run, reason, then if announce else None),)
 
 
-def _ended(life: Life, then: Literal["stop", "restart", "policy"], now: float) -> Step:
-    if then == "stop":
-        return replace(life, state=Off(how=BotState.STOPPED)), (Rest(BotState.STOPPED),)
+def _ended(life: Life, stopping: Stopping, now: float) -> Step:
+    if stopping.then == "stop":
+        return _stopped(life, stopping.reason)
     return _start(replace(life, history=RestartHistory()), now, "restarted")
+
+
+def _stopped(life: Life, reason: str) -> Step:
+    return replace(life, state=Off(how=BotState.STOPPED)), (Rest(BotState.STOPPED, reason),)
 
 
 def _after_exit(life: Life, exit: ExitRecord, now: float, roll: float) -> Step:

@@ -1,12 +1,13 @@
 """Whether and when a bot that exited starts again: a policy returns a decision.
 
 The first restart in a window is immediate, then 1 s doubling to 60 s with full jitter. One exit more than
-`max_restarts` within `window_s` gives up. A run of `stable_s` resets the delay, never the window.
+`max_restarts` within `window_s` gives up, and so does a bot that says that it cannot start. A run of `stable_s` resets
+the delay, never the window.
 """
 
 from dataclasses import dataclass
 
-from deia_tui.core.bots import ExitRecord, RestartPolicy
+from deia_tui.core.bots import CANNOT_START, ExitRecord, RestartPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,8 @@ def after_exit(
     step = 0 if ran_s >= limits.stable_s else history.step
     if policy is RestartPolicy.TEMPORARY or (policy is RestartPolicy.TRANSIENT and exit.clean):
         return RestartHistory(exits=exits, step=step), StayExited()
+    if exit.code == CANNOT_START:
+        return RestartHistory(exits=exits, step=step), GiveUp("it cannot start: its log says why")
     if len(exits) > limits.max_restarts:
         reason = f"{len(exits)} exits within {limits.window_s / 60:g} min, last: {exit}"
         return RestartHistory(exits=exits, step=step), GiveUp(reason)

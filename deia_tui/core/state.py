@@ -149,7 +149,7 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
             why = f"{event.reason} · restart {event.attempt}/{event.max_restarts}"
             return replace(_at_rest(bot, BotState.BACKOFF, event.at, why), due_at=event.due_at)
         case ev.BotStopped():
-            return replace(_at_rest(bot, BotState.STOPPED, event.at, "stopped"), wanted=False)
+            return replace(_at_rest(bot, BotState.STOPPED, event.at, event.reason), wanted=False)
         case ev.BotFinished():
             return _at_rest(bot, BotState.EXITED, event.at, str(bot.exit or ""))
         case ev.BotGaveUp():

@@ -47,6 +47,11 @@ class Ended:
     exit: ExitRecord
     stderr_tail: tuple[str, ...]
 
+    @property
+    def seen(self) -> bool:
+        """Does anybody know how it ended?"""
+        return self.exit.code is not None or self.exit.signal is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Sampled:

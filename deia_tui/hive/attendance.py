@@ -10,6 +10,7 @@ import httpx
 from deia_tui.core import lifecycle as lc
 from deia_tui.core.errors import BotUnreachable
 from deia_tui.core.frames import Frame
+from deia_tui.hive.clock import Clock
 from deia_tui.hive.link import Link
 from deia_tui.hive.mail import Frames, Mail, Probed, Undeliverable
 from deia_tui.hive.outbox import Outbox
@@ -22,8 +23,17 @@ class Attendance:
     """Of one run, from its port being known to its end. Everything it learns goes to the keeper by `put`."""
 
     def __init__(
-        self, http: httpx.AsyncClient, put: Callable[[Mail], None], *, run: int, port: int, token: str, after: int
+        self,
+        http: httpx.AsyncClient,
+        clock: Clock,
+        put: Callable[[Mail], None],
+        *,
+        run: int,
+        port: int,
+        token: str,
+        after: int,
     ) -> None:
+        self._clock = clock
         self._put = put
         self._run = run
         self.link = Link(http, port=port, token=token, after=after, take=self._take)
@@ -64,9 +74,14 @@ class Attendance:
         self._put(lc.Ready(self._run))
 
     async def _ask(self, timeout_s: float) -> str | None:
-        """What is wrong with it, or None."""
-        try:
-            await self.link.probe(timeout_s)
-        except BotUnreachable as error:
-            return str(error)
-        return None
+        """What is wrong with it, or None. An answer we had no time to read is asked for again."""
+        while True:
+            lapses = self._clock.lapses
+            try:
+                await self.link.probe(timeout_s)
+            except BotUnreachable as error:
+                self._clock.now()  # notices a lapse that has just ended
+                if self._clock.lapses == lapses:
+                    return str(error)
+            else:
+                return None

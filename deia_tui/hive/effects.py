@@ -38,5 +38,5 @@ def announce(effect: lc.Effect, life: lc.Life, bot_id: str, nonce: str) -> list[
             return [ev.BotGaveUp(at=at, bot_id=bot_id, reason=reason)]
         case lc.Rest(how=BotState.EXITED):
             return [ev.BotFinished(at=at, bot_id=bot_id)]
-        case lc.Rest():
-            return [ev.BotStopped(at=at, bot_id=bot_id)]
+        case lc.Rest(reason=reason):
+            return [ev.BotStopped(at=at, bot_id=bot_id, reason=reason)]

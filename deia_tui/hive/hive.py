@@ -13,7 +13,7 @@ import httpx
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
-from deia_tui.core.bots import BotState
+from deia_tui.core.bots import WITH_ALL, BotState
 from deia_tui.core.client import ChatTurn, Launchable, Recorded
 from deia_tui.core.errors import BotUnreachable, CommandRejected, StoreError
 from deia_tui.core.state import HiveState, Snapshot
@@ -29,13 +29,14 @@ from deia_tui.engine.protocol import (
 )
 from deia_tui.folder import Folder
 from deia_tui.hive import launching
+from deia_tui.hive.clock import Clock
 from deia_tui.hive.keeper import Surroundings
 from deia_tui.hive.launcher import Launcher
 from deia_tui.hive.monitor import Monitor
 from deia_tui.hive.record import Record
 from deia_tui.hive.roster import Roster
 from deia_tui.hive.scribe import Scribe
-from deia_tui.hive.takeover import meet, take_over
+from deia_tui.hive.takeover import machine_restarted, meet, take_over
 from deia_tui.settings import Catalogue
 from deia_tui.store.queries import Loaded
 from deia_tui.store.store import Store
@@ -55,6 +56,7 @@ class Hive:
         self._version = version
         self._wakes: tuple[Callable[[], None], ...] = ()
         self._snapshot = Snapshot(state=HiveState(name=self._settings.hive.name, folder=str(folder.root), mode=mode))
+        self._clock = Clock()
         self._launching = asyncio.Lock()
         self._closing = asyncio.Event()
         self._opened = False
@@ -74,6 +76,7 @@ class Hive:
                 self._node: asyncio.Queue[NodeLost | NodeFound | Sampled] = asyncio.Queue()
                 found = await self._engine.open(self._listen)
                 chores = [
+                    asyncio.create_task(self._clock.beat(), name="clock"),
                     asyncio.create_task(self._attend(), name="engine"),
                     asyncio.create_task(self._scribe.keep_files(), name="scribe"),
                 ]
@@ -91,14 +94,14 @@ class Hive:
         match command:
             case cmd.LaunchBots():
                 return await self._launch(command)
-            case cmd.StopBot(bot_id=bot_id):
-                return await self._rest(bot_id, lc.Stop())
+            case cmd.StopBot(bot_id=bot_id, drain=drain):
+                return await self._rest(bot_id, lc.Stop("drained" if drain else "stopped"))
             case cmd.KillBot(bot_id=bot_id):
                 return await self._rest(bot_id, lc.Kill())
             case cmd.RestartBot(bot_id=bot_id):
                 return await self._restart(bot_id)
-            case cmd.StopAll():
-                return await self._roster.stop_all()
+            case cmd.StopAll(drain=drain):
+                return await self._roster.stop_all(drain=drain)
             case cmd.InterruptBot(bot_id=bot_id):
                 return await self._interrupt(bot_id)
             case cmd.SendMessage(bot_id=bot_id):
@@ -168,6 +171,7 @@ class Hive:
             launcher=Launcher(self._engine, slots=STARTS_PER_CORE * (os.cpu_count() or 1)),
             http=http,
             env=launching.agent_environment(os.environ),
+            clock=self._clock,
         )
 
     async def _begin(self, loaded: Loaded, found: NodeFound) -> None:
@@ -178,13 +182,15 @@ class Hive:
         )
         await take_over(self._roster, self._around, self._store, loaded, found)
         self._opened = True
-        await self._autostart()
+        await self._autostart(rebooted=machine_restarted(loaded))
 
-    async def _autostart(self) -> None:
+    async def _autostart(self, *, rebooted: bool) -> None:
+        """What is declared so starts with the hive; a bot that was stopped alone stays off until the next reboot."""
         declared = self._read_catalogue()
         for bot_id, section in declared.settings.bots.items():
             view = self._record.state.bots.get(bot_id)
-            if section.autostart and (view is None or view.state in (BotState.STOPPED, BotState.EXITED)):
+            due = view is None or (view.state is BotState.STOPPED and (rebooted or view.reason in WITH_ALL))
+            if section.autostart and due:
                 await self._launch(cmd.LaunchBots(what="", bot_id=bot_id, wait=False))
 
     async def _end(self, chores: Sequence[asyncio.Task[None]]) -> None:

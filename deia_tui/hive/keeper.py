@@ -20,14 +20,15 @@ import httpx
 from deia_tui.core import breaker as brk
 from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
-from deia_tui.core.bots import BotSpec
+from deia_tui.core.bots import DRAIN_SIGNAL, REBOOTED, BotSpec, ExitRecord
 from deia_tui.core.commands import SendMessage
 from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.core.frames import Frame, to_event
 from deia_tui.engine.protocol import Ended, Engine, NotPlaced, Placed, Placement
 from deia_tui.folder import Folder
 from deia_tui.hive.attendance import Attendance
-from deia_tui.hive.calls import Calls
+from deia_tui.hive.calls import Calls, verdict
+from deia_tui.hive.clock import Clock
 from deia_tui.hive.effects import announce
 from deia_tui.hive.launcher import Launcher
 from deia_tui.hive.leavings import forget_run, read_spool
@@ -38,6 +39,8 @@ from deia_tui.settings import Settings
 from deia_tui.store.queries import MessageRow
 
 MAX_QUEUED = 10
+RESTORE_SPREAD_S = 5.0
+"""Within how many seconds after a reboot the bots of a hive start again, jittered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class Surroundings:
     launcher: Launcher
     http: httpx.AsyncClient
     env: dict[str, str]
+    clock: Clock
 
 
 class Keeper:
@@ -68,9 +72,13 @@ class Keeper:
         self.spec = spec
         self.life = life
         self._around = around
-        self._calls = Calls(spec.bot_id, breaker)
         self._outbox = Outbox(queued(row) for row in waiting)
-        self._in_hand = {row.message_id for row in in_hand}
+        accepted = list(in_hand)
+        self._in_hand = {row.message_id for row in accepted}
+        self._calls = Calls(spec.bot_id, breaker, around.clock, under_way=self._in_hand)
+        for row in accepted:
+            if row.status == "running":
+                self._calls.began(row.message_id)
         self._inbox: asyncio.Queue[Mail] = asyncio.Queue()
         self._changed = asyncio.Event()
         self._attendance: Attendance | None = None
@@ -128,7 +136,7 @@ class Keeper:
 
     def adopt(self, placed: Placed, *, after: int) -> None:
         """Take over a run that lives; `after` is its last committed frame."""
-        self.life = lc.adopt(self.life, placed.run, time.monotonic())
+        self.life = lc.adopt(self.life, placed.run, self._now())
         self._attend(placed.run, placed.port, placed.token, after).await_health(self._around.settings.liveness)
 
     def insist(self) -> None:
@@ -138,16 +146,16 @@ class Keeper:
             if state.killed:
                 engine.kill(self.bot_id, run)
             else:
-                engine.signal(self.bot_id, run, signal.SIGTERM)
+                engine.signal(self.bot_id, run, _stop_signal(drain=state.deadline is None))
 
     # The inbox
 
     async def _next(self) -> Mail:
-        deadline = self.life.deadline
+        deadline = min((at for at in (self.life.deadline, self._calls.deadline) if at is not None), default=None)
         if deadline is None:
             return await self._inbox.get()
         try:
-            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            async with asyncio.timeout(max(0.0, deadline - self._now())):
                 return await self._inbox.get()
         except TimeoutError:
             return lc.Tick()
@@ -182,7 +190,11 @@ class Keeper:
                 await self._take_probed(run, error)
             case Undeliverable(message_id=message_id, reason=reason):
                 await self._record(self._verdict([message_id], "failed", reason, refused=True))
-            case lc.Ready() | lc.Tick():
+            case lc.Ready():
+                await self._step(mail)
+            case lc.Tick():
+                with self._calls.provisional():
+                    await self._record(self._calls.expire())
                 await self._step(mail)
 
     # Wishes
@@ -201,7 +213,7 @@ class Keeper:
     def _check(self, input: lc.Input) -> None:
         """Raises CommandRejected, naming the bot and its process, for what cannot be."""
         try:
-            lc.step(self.life, input, time.monotonic())
+            lc.step(self.life, input, self._now())
         except CommandRejected as refusal:
             view = self._around.record.state.bots.get(self.bot_id)
             process = f" (pid {view.pid})" if view is not None and view.pid else ""
@@ -268,6 +280,8 @@ class Keeper:
         moves: list[ev.Event] = []
         for event in await self._record(said):
             match event:
+                case ev.TurnStarted(message_id=message_id):
+                    self._calls.began(message_id)
                 case ev.TurnEnded():
                     moves += self._calls.ended(event)
         await self._record(moves)
@@ -284,17 +298,21 @@ class Keeper:
         around.launcher.release(self.bot_id)
         spool = read_spool(around.folder.spool(self.bot_id, run))
         await self._take_frames(run, (frame for frame in spool if frame["type"] != "ready"))
-        stopping = state if isinstance(state, lc.Stopping) else None
-        exit = replace(ended.exit, reason=stopping.reason if stopping else "")
-        events: list[ev.Event] = [
-            ev.BotExited(at=time.time(), bot_id=self.bot_id, run=run, exit=exit, stderr_tail=ended.stderr_tail)
-        ]
+        exit = replace(ended.exit, reason=ended.exit.reason or (state.reason if isinstance(state, lc.Stopping) else ""))
+        exited = ev.BotExited(at=time.time(), bot_id=self.bot_id, run=run, exit=exit, stderr_tail=ended.stderr_tail)
+        events: list[ev.Event] = [exited]
         with self._calls.provisional():
-            if not exit.clean and (stopping is None or stopping.then == "policy"):
+            if verdict(exited) is False:
                 events += self._calls.failed(exit.reason or f"crashed ({exit})")
             events += self._verdict(sorted(self._in_hand), "interrupted", f"the bot ended ({exit}) before it was done")
-            await self._step(lc.Exited(run, exit, random.random()), events)
+            await self._step(self._exited(run, exit), events)
         forget_run(around.folder, around.engine, self.bot_id, run)
+
+    def _exited(self, run: int, exit: ExitRecord) -> lc.Exited | lc.Rebooted:
+        if exit.reason != REBOOTED:
+            return lc.Exited(run, exit, random.random())
+        restored = self._around.settings.hive.restore_after_boot
+        return lc.Rebooted(run, random.uniform(0.0, RESTORE_SPREAD_S) if restored else None)
 
     async def _take_probed(self, run: int, error: str | None) -> None:
         if run != self.life.run or not isinstance(self.life.state, lc.Running):
@@ -340,7 +358,7 @@ class Keeper:
 
     async def _step(self, input: lc.Input, before: Sequence[ev.Event] = ()) -> None:
         """Take one step of the life: what it means is committed with `before`, then done."""
-        life, effects = lc.step(self.life, input, time.monotonic())
+        life, effects = lc.step(self.life, input, self._now())
         nonce = secrets.token_hex(16)
         events = list(before)
         for effect in effects:
@@ -369,15 +387,19 @@ class Keeper:
                 self._attendance.serve(self._outbox, around.settings.liveness)
             case lc.AskToStop(run=run) | lc.KillTree(run=run) if around.launcher.withdraw(bot_id):
                 self.put(NotPlaced(bot_id, run, "stopped before it started"))
-            case lc.AskToStop(run=run):
-                around.engine.signal(bot_id, run, signal.SIGTERM)
+            case lc.AskToStop(run=run, drain=drain):
+                around.engine.signal(bot_id, run, _stop_signal(drain=drain))
             case lc.KillTree(run=run):
                 around.engine.kill(bot_id, run)
             case lc.Rest():
                 around.launcher.release(bot_id)
 
+    def _now(self) -> float:
+        return self._around.clock.now()
+
     def _attend(self, run: int, port: int, token: str, after: int) -> Attendance:
-        self._attendance = Attendance(self._around.http, self.put, run=run, port=port, token=token, after=after)
+        around = self._around
+        self._attendance = Attendance(around.http, around.clock, self.put, run=run, port=port, token=token, after=after)
         return self._attendance
 
     async def _leave_run(self) -> None:
@@ -397,3 +419,7 @@ class Keeper:
                     self._outbox.remove(message_id)
                     self._in_hand.discard(message_id)
         return recorded
+
+
+def _stop_signal(*, drain: bool) -> signal.Signals:
+    return DRAIN_SIGNAL if drain else signal.SIGTERM

@@ -5,14 +5,13 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
+from deia_tui.core import breaker as brk
 from deia_tui.core import lifecycle as lc
 from deia_tui.core.alerts import Raise
 from deia_tui.core.bots import BotSpec
 from deia_tui.core.errors import CommandRejected, StoreError
-from deia_tui.core.state import BotView
 from deia_tui.hive.keeper import Keeper, Surroundings
 from deia_tui.hive.launching import unknown_bot
-from deia_tui.hive.restore import breaker_of
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +69,11 @@ class Roster:
         await keeper.wish(input)
         await keeper.until(lambda life: not isinstance(life.state, lc.Stopping))
 
-    async def stop_all(self) -> list[str]:
+    async def stop_all(self, *, drain: bool = False) -> list[str]:
         """Until every bot is off; the ids of those that were not."""
+        stop = lc.Stop("all drained" if drain else "all stopped")
         running = [keeper for keeper in self if not isinstance(keeper.life.state, lc.Off)]
-        answers = await asyncio.gather(*(self.rest(keeper, lc.Stop()) for keeper in running), return_exceptions=True)
+        answers = await asyncio.gather(*(self.rest(keeper, stop) for keeper in running), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException) and not isinstance(answer, CommandRejected):
                 raise answer
@@ -111,7 +111,7 @@ class Roster:
 
     def _make(self, spec: BotSpec) -> Keeper:
         settings = self._around.settings
-        breaker = breaker_of(BotView(bot_id=spec.bot_id, spec=spec), settings.breaker_policy())
+        breaker = brk.Breaker(policy=settings.breaker_policy())
         keeper = Keeper(spec, lc.Life(policy=settings.life_policy(spec)), self._around, breaker=breaker)
         self.add(keeper)
         return keeper

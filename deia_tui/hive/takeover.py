@@ -1,16 +1,21 @@
 """Takes up every bot where the former supervisor or host left it: adopted, ended, or never heard of again."""
 
 import time
+from typing import get_args
 
 from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
+from deia_tui.core.alerts import Raise
+from deia_tui.core.bots import REBOOTED, StopReason
 from deia_tui.core.state import BotView
 from deia_tui.engine.protocol import Ended, NodeFound, Placed
 from deia_tui.hive.keeper import Keeper, Surroundings
 from deia_tui.hive.leavings import forget_run
 from deia_tui.hive.restore import breaker_of, life_of, unseen
 from deia_tui.hive.roster import Roster
+from deia_tui.identity import boot_id
 from deia_tui.store.queries import Loaded
+from deia_tui.store.rows import RunRow
 from deia_tui.store.store import Store
 
 
@@ -26,6 +31,14 @@ async def take_over(roster: Roster, around: Surroundings, store: Store, loaded: 
         around.engine.kill(stranger.bot_id, stranger.run)
     for end in ended.values():
         forget_run(around.folder, around.engine, end.bot_id, end.run)
+    if machine_restarted(loaded):
+        await _tell_of_restart(roster, around)
+
+
+def machine_restarted(loaded: Loaded) -> bool:
+    """Was the last run begun before this machine started?"""
+    last = max(loaded.runs.values(), key=lambda run: run.started_at, default=None)
+    return last is not None and _before_boot(last)
 
 
 def meet(roster: Roster, found: NodeFound) -> None:
@@ -45,12 +58,12 @@ def meet(roster: Roster, found: NodeFound) -> None:
 
 
 async def _remember(view: BotView, around: Surroundings, store: Store, loaded: Loaded) -> Keeper:
-    settings = around.settings
+    settings, clock = around.settings, around.clock
     return Keeper(
         view.spec,
-        life_of(view, settings.life_policy(view.spec), loaded.exits.get(view.bot_id, ())),
+        life_of(view, settings.life_policy(view.spec), loaded.exits.get(view.bot_id, ()), clock),
         around,
-        breaker=breaker_of(view, settings.breaker_policy()),
+        breaker=breaker_of(view, settings.breaker_policy(), await store.recent_outcomes(view.bot_id), clock),
         waiting=await store.pending(view.bot_id),
         in_hand=await store.open_messages(view.bot_id, view.run),
     )
@@ -60,6 +73,8 @@ async def _restore(
     keeper: Keeper, roster: Roster, around: Surroundings, loaded: Loaded, *, placed: Placed | None, end: Ended | None
 ) -> None:
     state, run = keeper.life.state, keeper.life.run
+    last = loaded.runs.get(keeper.bot_id)
+    lost_with_machine = last is not None and last.run == run and _before_boot(last)
     thought_live = isinstance(state, lc.Starting | lc.Running | lc.Stopping)
     if placed is not None and (placed.run != run or not thought_live):
         around.engine.kill(placed.bot_id, placed.run)
@@ -75,12 +90,33 @@ async def _restore(
                 port=placed.port,
             )
         )
-        last = loaded.runs.get(keeper.bot_id)
         keeper.adopt(placed, after=last.last_seq if last is not None else 0)
-    elif end is not None:
+    elif end is not None and (end.seen or not lost_with_machine):
         keeper.put(end)
     elif thought_live:
-        keeper.put(unseen(keeper.bot_id, run))
+        keeper.put(unseen(keeper.bot_id, run, REBOOTED if lost_with_machine else ""))
     roster.add(keeper)
     if placed is not None and isinstance(state, lc.Stopping) and state.then != "policy":
-        await keeper.wish(lc.Restart() if state.then == "restart" else lc.Stop())
+        await keeper.wish(_same_wish(state))
+    elif isinstance(state, lc.Backoff) and lost_with_machine and not around.settings.hive.restore_after_boot:
+        await keeper.wish(lc.Stop())
+
+
+def _same_wish(stopping: lc.Stopping) -> lc.Restart | lc.Stop | lc.Kill:
+    """What a human asked of the former supervisor."""
+    if stopping.then == "restart":
+        return lc.Restart()
+    for reason in get_args(StopReason):
+        if stopping.reason == reason:
+            return lc.Stop(reason)
+    return lc.Kill()
+
+
+def _before_boot(run: RunRow) -> bool:
+    return run.boot_id not in ("", boot_id())
+
+
+async def _tell_of_restart(roster: Roster, around: Surroundings) -> None:
+    count = sum(not isinstance(keeper.life.state, lc.Off) for keeper in roster)
+    what = f"{count} bots start again" if around.settings.hive.restore_after_boot else "no bot is started again"
+    await around.record.alert([Raise(None, "reboot", "info", f"the machine restarted: {what}", "x takes this away")])

@@ -18,6 +18,8 @@ from deia_tui.store.rows import BotRow, BreakerRow, RunRow
 MAX_ANSWER = 1024 * 1024
 """Characters of one answer that a chat shows."""
 _PIECES = 512
+_SEARCHED = 1000
+"""How many of a bot's last events are looked through for what its breaker counts."""
 _CUT = "\n[only the first 1 MiB of this answer is shown]"
 
 
@@ -100,6 +102,19 @@ async def open_messages(connection: aiosqlite.Connection, bot_id: str, run: int)
     """Oldest first."""
     where = "bot_id = ? AND ended_at IS NULL AND run = ? AND status IN ('accepted', 'running')"
     return await _messages(connection, where, bot_id, run)
+
+
+async def recent_outcomes(connection: aiosqlite.Connection, bot_id: str) -> list[ev.Event]:
+    """Oldest first, among the bot's last events."""
+    found = await _fetch(
+        connection,
+        f"""
+        SELECT data FROM (SELECT seq, type, data FROM events WHERE bot_id = ? ORDER BY seq DESC LIMIT {_SEARCHED})
+        WHERE type IN ('turn_ended', 'bot_exited', 'probe_failed', 'breaker_changed', 'bot_launched') ORDER BY seq
+        """,
+        bot_id,
+    )
+    return [codec.from_json(json.loads(row["data"])) for row in found]
 
 
 async def chat(connection: aiosqlite.Connection, bot_id: str, *, before: int | None, limit: int) -> list[ChatTurn]:

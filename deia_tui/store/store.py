@@ -83,6 +83,11 @@ class Store:
         with translated(self._path):
             return await queries.addressee(self._reader, message_id)
 
+    async def recent_outcomes(self, bot_id: str) -> list[Event]:
+        """How the bot's last calls and runs ended, and when its breaker last was made anew; oldest first."""
+        with translated(self._path):
+            return await queries.recent_outcomes(self._reader, bot_id)
+
     async def open_messages(self, bot_id: str, run: int) -> list[MessageRow]:
         """Messages this run accepted and did not finish, oldest first."""
         with translated(self._path):

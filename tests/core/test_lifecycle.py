@@ -18,8 +18,9 @@ POLICY = lc.LifePolicy()
 UNCOUNTED = RestartHistory()
 CROWDED = RestartHistory(exits=(NOW - 5, NOW - 4, NOW - 3, NOW - 2, NOW - 1), step=5)
 
-NEW = lc.Starting(since=NOW, deadline=NOW + 60)
-STARTING = lc.Starting(since=NOW - 5, deadline=NOW + 55, spawned=True)
+NEW = lc.Starting(since=NOW)
+STARTING = lc.Starting(since=NOW - 5, deadline=NOW + 55)
+ADOPTED = replace(STARTING, adopted=True)
 RUNNING = lc.Running(since=NOW - 70)
 BACKOFF = lc.Backoff(due=NOW + 4)
 STOPPED = lc.Off(how=BotState.STOPPED)
@@ -34,7 +35,8 @@ def stopping(then: str = "stop", reason: str = "stopped", *, killed: bool = Fals
 
 
 STOPPING = [stopping(then, killed=killed) for then in ("stop", "restart", "policy") for killed in (False, True)]
-ALL_STATES: list[lc.State] = [NEW, STARTING, RUNNING, BACKOFF, STOPPED, EXITED, FATAL, *STOPPING]
+DRAINING = replace(stopping("stop", "drained"), deadline=None)
+ALL_STATES: list[lc.State] = [NEW, STARTING, ADOPTED, RUNNING, BACKOFF, STOPPED, EXITED, FATAL, *STOPPING, DRAINING]
 
 
 def life(state: lc.State, *, history: RestartHistory = UNCOUNTED, policy: lc.LifePolicy = POLICY) -> lc.Life:
@@ -62,10 +64,10 @@ def killed(then: str, reason: str, *, ran_s: float = 70.0) -> lc.Stopping:
         (RUNNING, lc.Restart(), asked("restart", "restarted"), [lc.AskToStop(3, "restart", "restarted")]),
         (RUNNING, lc.Kill(), killed("stop", "killed"), [lc.KillTree(3, "killed", "stop")]),
         (STARTING, lc.Kill(), killed("stop", "killed", ran_s=0.0), [lc.KillTree(3, "killed", "stop")]),
-        (BACKOFF, lc.Stop(), STOPPED, [lc.Rest(BotState.STOPPED)]),
-        (BACKOFF, lc.Kill(), STOPPED, [lc.Rest(BotState.STOPPED)]),
-        (FATAL, lc.Stop(), STOPPED, [lc.Rest(BotState.STOPPED)]),
-        (EXITED, lc.Kill(), STOPPED, [lc.Rest(BotState.STOPPED)]),
+        (BACKOFF, lc.Stop(), STOPPED, [lc.Rest(BotState.STOPPED, "stopped")]),
+        (BACKOFF, lc.Kill(), STOPPED, [lc.Rest(BotState.STOPPED, "killed")]),
+        (FATAL, lc.Stop(), STOPPED, [lc.Rest(BotState.STOPPED, "stopped")]),
+        (EXITED, lc.Kill(), STOPPED, [lc.Rest(BotState.STOPPED, "killed")]),
         # … while it stops already: only what follows changes
         (stopping("stop"), lc.Stop(), stopping("stop"), []),
         (stopping("stop"), lc.Restart(), stopping("restart", "restarted"), [lc.AskToStop(3, "restart", "restarted")]),
@@ -77,8 +79,47 @@ def killed(then: str, reason: str, *, ran_s: float = 70.0) -> lc.Stopping:
             [lc.KillTree(3, "stopped", "stop")],
         ),
         (stopping("restart"), lc.Kill(), killed("stop", "killed"), [lc.KillTree(3, "killed", "stop")]),
+        # … after all accepted work
+        (RUNNING, lc.Stop("drained"), replace(DRAINING, since=NOW), [lc.AskToStop(3, "stop", "drained", True)]),
+        (
+            ADOPTED,
+            lc.Stop("all drained"),
+            replace(DRAINING, since=NOW, reason="all drained", ran_s=0.0),
+            [lc.AskToStop(3, "stop", "all drained", True)],
+        ),
+        (
+            STARTING,
+            lc.Stop("drained"),
+            replace(asked("stop", "drained"), ran_s=0.0),
+            [lc.AskToStop(3, "stop", "drained")],
+        ),
+        (DRAINING, lc.Stop("drained"), DRAINING, []),
+        (
+            DRAINING,
+            lc.Stop(),
+            replace(DRAINING, reason="stopped", deadline=NOW + 10),
+            [lc.AskToStop(3, "stop", "stopped")],
+        ),
+        (
+            DRAINING,
+            lc.Restart(),
+            replace(DRAINING, then="restart", reason="restarted", deadline=NOW + 10),
+            [lc.AskToStop(3, "restart", "restarted")],
+        ),
+        (stopping("stop"), lc.Stop("drained"), stopping("stop"), []),
+        (DRAINING, CLEAN, STOPPED, [lc.Rest(BotState.STOPPED, "drained")]),
+        # The machine restarted
+        (RUNNING, lc.Rebooted(3, 2.5), lc.Backoff(due=NOW + 2.5), [lc.Wait(2.5, "the machine restarted")]),
+        (stopping("restart"), lc.Rebooted(3, 2.5), lc.Backoff(due=NOW + 2.5), [lc.Wait(2.5, "the machine restarted")]),
+        (stopping("stop"), lc.Rebooted(3, 2.5), STOPPED, [lc.Rest(BotState.STOPPED, "stopped")]),
+        (
+            STARTING,
+            lc.Rebooted(3, None),
+            STOPPED,
+            [lc.Rest(BotState.STOPPED, "not restored after the machine restarted")],
+        ),
         # Reports of the current run
-        (NEW, lc.Spawned(3), replace(NEW, spawned=True), []),
+        (NEW, lc.Spawned(3), replace(NEW, deadline=NOW + 60), []),
         (NEW, lc.SpawnFailed(3, "no such program"), FATAL, [lc.Rest(BotState.FATAL, "no such program")]),
         (STARTING, lc.Ready(3), lc.Running(since=NOW), [lc.NoteReady(3)]),
         (RUNNING, lc.Hung(3), killed("policy", "hung"), [lc.KillTree(3, "hung", "policy")]),
@@ -86,10 +127,10 @@ def killed(then: str, reason: str, *, ran_s: float = 70.0) -> lc.Stopping:
         (RUNNING, lc.Ready(3), RUNNING, []),
         (RUNNING, CRASH, NEW, [lc.Spawn(4, "restart after exit 1", True)]),
         (STARTING, CRASH, NEW, [lc.Spawn(4, "restart after exit 1", True)]),
-        (stopping("stop"), CRASH, STOPPED, [lc.Rest(BotState.STOPPED)]),
+        (stopping("stop"), CRASH, STOPPED, [lc.Rest(BotState.STOPPED, "stopped")]),
         (stopping("restart"), CLEAN, NEW, [lc.Spawn(4, "restarted", False)]),
         (stopping("policy", "hung"), CLEAN, NEW, [lc.Spawn(4, "restart after hung", True)]),
-        (stopping("stop"), lc.SpawnFailed(3, "x"), STOPPED, [lc.Rest(BotState.STOPPED)]),
+        (stopping("stop"), lc.SpawnFailed(3, "x"), STOPPED, [lc.Rest(BotState.STOPPED, "stopped")]),
         (stopping("restart"), lc.SpawnFailed(3, "x"), NEW, [lc.Spawn(4, "restarted", False)]),
         (
             stopping("policy", "start timeout"),
@@ -126,7 +167,7 @@ def test_time_out(state: lc.State, due: float, after: dict[str, object], effect:
     assert {name: getattr(moved.state, name) for name in after} == after
 
 
-@pytest.mark.parametrize("state", [RUNNING, STOPPED, FATAL, stopping(killed=True)])
+@pytest.mark.parametrize("state", [NEW, RUNNING, STOPPED, FATAL, stopping(killed=True), DRAINING])
 def test_nothing_to_wait_for(state: lc.State) -> None:
     assert life(state).deadline is None
     assert lc.step(life(state), lc.Tick(), NOW + 1e9) == (life(state), ())
@@ -155,6 +196,7 @@ def test_reports_of_other_runs_change_nothing(run: int) -> None:
         lc.Ready(run),
         lc.Hung(run),
         lc.Exited(run, ExitRecord(at=0.0, code=1), roll=0.5),
+        lc.Rebooted(run, 1.0),
     ]
     for state, report in product(ALL_STATES, reports):
         assert lc.step(life(state), report, NOW) == (life(state), ())
@@ -229,4 +271,4 @@ def test_a_start_that_takes_too_long_is_killed_and_counts_as_an_exit() -> None:
 
 def test_a_bot_that_was_found_running_is_given_a_start_time_out() -> None:
     adopted = lc.adopt(life(RUNNING, history=CROWDED), 7, NOW)
-    assert adopted == replace(life(lc.Starting(since=NOW, deadline=NOW + 60, spawned=True), history=CROWDED), run=7)
+    assert adopted == replace(life(lc.Starting(since=NOW, deadline=NOW + 60, adopted=True), history=CROWDED), run=7)

@@ -27,7 +27,7 @@ class World(RuleBasedStateMachine):
         self.now = 0.0
         self.process: int | None = None
         self.wanted = False
-        self.made = self.doomed = False
+        self.made = self.doomed = self.drains = False
         self.crashes: list[float] = []
 
     # A human
@@ -42,7 +42,7 @@ class World(RuleBasedStateMachine):
         assert self._take(lc.Restart()), "a restart is always possible"
         self.wanted = True
 
-    @rule(wish=st.sampled_from([lc.Stop(), lc.Kill()]))
+    @rule(wish=st.sampled_from([lc.Stop(), lc.Stop("drained"), lc.Stop("all stopped"), lc.Kill()]))
     def stop(self, wish: lc.Stop | lc.Kill) -> None:
         before = self.life.state
         self.wanted = False
@@ -68,11 +68,10 @@ class World(RuleBasedStateMachine):
         self.made = True
         self._take(lc.Spawned(self.process))
 
-    @precondition(lambda self: self.process)
+    @precondition(lambda self: self.process and self.made)
     @rule()
     def the_process_is_ready(self) -> None:
         assert self.process
-        self.made = True
         self._take(lc.Ready(self.process))
 
     @precondition(lambda self: self.process)
@@ -123,10 +122,22 @@ class World(RuleBasedStateMachine):
                 case state:
                     assert state == lc.Off(how=BotState.STOPPED)
 
+    @precondition(lambda self: self.process)
+    @rule(wait_s=st.sampled_from([None, 0.0, 4.0]))
+    def the_machine_restarts(self, wait_s: float | None) -> None:
+        assert self.process
+        run, self.process = self.process, None
+        self._take(lc.Rebooted(run, wait_s))
+        self.wanted = self.wanted and wait_s is not None
+
     @invariant()
     def whatever_does_not_end_by_itself_has_a_deadline(self) -> None:
         match self.life.state:
-            case lc.Starting() | lc.Backoff() | lc.Stopping(killed=False):
+            case lc.Starting():
+                assert self.made is (self.life.deadline is not None)
+            case lc.Stopping(deadline=None):
+                assert self.drains, "only a human's wish lets a run take as long as it wants"
+            case lc.Backoff() | lc.Stopping(killed=False):
                 assert self.life.deadline is not None
             case lc.Stopping(killed=True):
                 assert self.doomed, "somebody must have sent SIGKILL"
@@ -162,17 +173,18 @@ class World(RuleBasedStateMachine):
             case lc.Spawn(run=run, automatic=automatic):
                 assert self.process is None, "never two runs at once"
                 assert run == self.life.run
-                self.process, self.made, self.doomed = run, False, False
+                self.process, self.made, self.doomed, self.drains = run, False, False, False
                 if automatic:
                     assert self.wanted, "never again after a human's stop"
                     assert sum(self.now - at < 600 for at in self.crashes) <= 5
                 else:
                     self.crashes.clear()
             case lc.Wait(delay_s=delay_s):
-                assert 0 < delay_s <= 60
+                assert 0 <= delay_s <= 60
                 assert self.life.state == lc.Backoff(due=self.now + delay_s)
-            case lc.AskToStop(run=run):
+            case lc.AskToStop(run=run, drain=drain):
                 assert run == self.process
+                self.drains = drain
             case lc.KillTree(run=run):
                 assert run == self.process
                 self.doomed = True

@@ -17,6 +17,7 @@ from deia_tui.core.commands import LaunchBots, StopBot
 from deia_tui.core.errors import StoreError
 from deia_tui.folder import Folder
 from deia_tui.hive.calls import Calls
+from deia_tui.hive.clock import Clock
 from deia_tui.identity import ended, wait_for_end
 from tests.hive.conftest import HiveInTest
 
@@ -81,7 +82,7 @@ async def test_the_end_stops_bots_that_cannot_be_stopped_on_record(lab: HiveInTe
 
 
 def test_a_failure_that_could_not_be_stored_is_not_counted() -> None:
-    calls = Calls("BOT-001", brk.Breaker(policy=brk.BreakerPolicy(consecutive_failures=2)))
+    calls = Calls("BOT-001", brk.Breaker(policy=brk.BreakerPolicy(consecutive_failures=2)), Clock(), under_way=())
     for _ in range(5):
         with pytest.raises(StoreError), calls.provisional():
             calls.failed("crashed")

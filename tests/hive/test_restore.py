@@ -11,6 +11,7 @@ from deia_tui.core import lifecycle as lc
 from deia_tui.core.bots import AgentSpec, BotSpec, BotState
 from deia_tui.core.breaker import BreakerPolicy, Phase
 from deia_tui.core.state import BotView
+from deia_tui.hive.clock import Clock
 from deia_tui.hive.restore import breaker_of, life_of
 
 POLICY = lc.LifePolicy()
@@ -20,7 +21,7 @@ SLACK_S = 0.01
 
 
 def restored(exits: tuple[float, ...] = (), **view: object) -> lc.Life:
-    return life_of(replace(VIEW, **view), POLICY, exits)
+    return life_of(replace(VIEW, **view), POLICY, exits, Clock())
 
 
 def lies(ahead_s: float, read: Callable[[], float]) -> bool:
@@ -102,7 +103,9 @@ def test_the_sixth_exit_is_fatal_though_five_were_seen_by_another_supervisor() -
 
 
 def breaker(phase: Phase, retry_at: float | None = None) -> brk.Breaker:
-    return breaker_of(replace(VIEW, breaker=phase, retry_at=retry_at, breaker_reason="why"), BreakerPolicy())
+    return breaker_of(
+        replace(VIEW, breaker=phase, retry_at=retry_at, breaker_reason="why"), BreakerPolicy(), (), Clock()
+    )
 
 
 def test_a_closed_breaker_begins_anew() -> None:
