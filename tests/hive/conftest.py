@@ -20,6 +20,8 @@ QUICK = """
 [restart]
 backoff_base_s = 0.05
 backoff_max_s = 0.1
+"""
+COOLS_SOON = """
 [breaker]
 cooldown_s = 0.3
 """
@@ -47,7 +49,8 @@ class HiveInTest:
         self.bots_left = False
 
     def configure(self, toml: str) -> None:
-        self.folder.hive_toml.write_text(QUICK + ("" if "[process]" in toml else STOPS_SOON) + toml)
+        quick = QUICK + ("" if "[process]" in toml else STOPS_SOON) + ("" if "[breaker]" in toml else COOLS_SOON)
+        self.folder.hive_toml.write_text(quick + toml)
 
     @contextlib.asynccontextmanager
     async def supervised(self, *, leave_bots: bool = False) -> AsyncIterator[Hive]:
