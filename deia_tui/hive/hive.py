@@ -30,12 +30,12 @@ from deia_tui.engine.protocol import (
 from deia_tui.folder import Folder
 from deia_tui.hive import launching
 from deia_tui.hive.clock import Clock
-from deia_tui.hive.keeper import Surroundings
 from deia_tui.hive.launcher import Launcher
 from deia_tui.hive.monitor import Monitor
 from deia_tui.hive.record import Record
 from deia_tui.hive.roster import Roster
 from deia_tui.hive.scribe import Scribe
+from deia_tui.hive.surroundings import Surroundings
 from deia_tui.hive.takeover import machine_restarted, meet, take_over
 from deia_tui.settings import Catalogue
 from deia_tui.store.queries import Loaded

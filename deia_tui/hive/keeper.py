@@ -1,4 +1,4 @@
-"""The owner of one bot: the only writer of its life, its breaker and its messages in flight.
+"""The owner of one bot: the only writer of its life and of its messages.
 
 Whatever concerns the bot comes through one inbox and is taken in order: a wish or a report goes through
 `lifecycle.step`, its effects become events, and once those are committed, deeds.
@@ -12,10 +12,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
-
-import httpx
+from dataclasses import replace
 
 from deia_tui.core import breaker as brk
 from deia_tui.core import events as ev
@@ -24,37 +21,19 @@ from deia_tui.core.bots import DRAIN_SIGNAL, REBOOTED, BotSpec, ExitRecord
 from deia_tui.core.commands import SendMessage
 from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.core.frames import Frame, to_event
-from deia_tui.engine.protocol import Ended, Engine, NotPlaced, Placed, Placement
-from deia_tui.folder import Folder
+from deia_tui.engine.protocol import Ended, NotPlaced, Placed, Placement
 from deia_tui.hive.attendance import Attendance
-from deia_tui.hive.calls import Calls, verdict
-from deia_tui.hive.clock import Clock
+from deia_tui.hive.calls import verdict
 from deia_tui.hive.effects import announce
-from deia_tui.hive.launcher import Launcher
 from deia_tui.hive.leavings import forget_run, read_spool
 from deia_tui.hive.mail import Frames, Mail, Probed, Send, Undeliverable, Wish, answer
-from deia_tui.hive.outbox import Outbox, check_form, queued
-from deia_tui.hive.record import STORE_RETRY_S, Record
-from deia_tui.settings import Settings
+from deia_tui.hive.messages import Messages
+from deia_tui.hive.record import STORE_RETRY_S
+from deia_tui.hive.surroundings import Surroundings
 from deia_tui.store.queries import MessageRow
 
-MAX_QUEUED = 10
 RESTORE_SPREAD_S = 5.0
 """Within how many seconds after a reboot the bots of a hive start again, jittered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What all keepers of a hive share. `env` is what agents get of the environment."""
-
-    folder: Folder
-    settings: Settings
-    record: Record
-    engine: Engine
-    launcher: Launcher
-    http: httpx.AsyncClient
-    env: dict[str, str]
-    clock: Clock
 
 
 class Keeper:
@@ -72,13 +51,7 @@ class Keeper:
         self.spec = spec
         self.life = life
         self._around = around
-        self._outbox = Outbox(queued(row) for row in waiting)
-        accepted = list(in_hand)
-        self._in_hand = {row.message_id for row in accepted}
-        self._calls = Calls(spec.bot_id, breaker, around.clock, under_way=self._in_hand)
-        for row in accepted:
-            if row.status == "running":
-                self._calls.began(row.message_id)
+        self.messages = Messages(spec.bot_id, breaker, around.clock, waiting=waiting, in_hand=in_hand)
         self._inbox: asyncio.Queue[Mail] = asyncio.Queue()
         self._changed = asyncio.Event()
         self._attendance: Attendance | None = None
@@ -151,11 +124,11 @@ class Keeper:
     # The inbox
 
     async def _next(self) -> Mail:
-        deadline = min((at for at in (self.life.deadline, self._calls.deadline) if at is not None), default=None)
-        if deadline is None:
+        deadlines = [at for at in (self.life.deadline, self.messages.calls.deadline) if at is not None]
+        if not deadlines:
             return await self._inbox.get()
         try:
-            async with asyncio.timeout(max(0.0, deadline - self._now())):
+            async with asyncio.timeout(max(0.0, min(deadlines) - self._now())):
                 return await self._inbox.get()
         except TimeoutError:
             return lc.Tick()
@@ -189,12 +162,13 @@ class Keeper:
             case Probed(run=run, error=error):
                 await self._take_probed(run, error)
             case Undeliverable(message_id=message_id, reason=reason):
-                await self._record(self._verdict([message_id], "failed", reason, refused=True))
+                refusal = self.messages.end([message_id], "failed", reason, run=self.life.run, refused=True)
+                await self._record(refusal)
             case lc.Ready():
                 await self._step(mail)
             case lc.Tick():
-                with self._calls.provisional():
-                    await self._record(self._calls.expire())
+                with self.messages.calls.provisional():
+                    await self._record(self.messages.calls.expire())
                 await self._step(mail)
 
     # Wishes
@@ -203,7 +177,7 @@ class Keeper:
         self._check(wish.input)
         before: list[ev.Event] = []
         if isinstance(wish.input, lc.Launch | lc.Restart):
-            before += self._calls.reset()
+            before += self.messages.calls.reset()
         if isinstance(wish.input, lc.Launch):
             self.spec = wish.spec or self.spec
             self.life = replace(self.life, policy=self._around.settings.life_policy(self.spec))
@@ -220,16 +194,16 @@ class Keeper:
             raise CommandRejected(f"{self.bot_id}{process}: {refusal}") from None
 
     async def _take_message(self, command: SendMessage) -> str:
-        self._check_message(command)
+        self.messages.check(command, self.life.state)
         message_id = command.message_id or uuid.uuid4().hex
         asked = ev.MessageQueued(
             at=time.time(), bot_id=self.bot_id, message_id=message_id, sender=command.sender, text=command.text
         )
-        with self._calls.provisional():
-            if asked in await self._record([asked, *self._calls.admit(message_id)]):
-                self._outbox.add(asked)
+        with self.messages.calls.provisional():
+            if asked in await self._record([asked, *self.messages.calls.admit(message_id)]):
+                self.messages.outbox.add(asked)
             else:
-                await self._record(self._calls.withdraw(message_id))
+                await self._record(self.messages.calls.withdraw(message_id))
                 await self._check_addressee(message_id)
         return message_id
 
@@ -238,18 +212,6 @@ class Keeper:
         addressee = await self._around.record.addressee(message_id)
         if addressee != self.bot_id:
             raise CommandRejected(f"Message id '{message_id}' was used for {addressee}: choose another id.")
-
-    def _check_message(self, command: SendMessage) -> None:
-        check_form(command)
-        match self.life.state:
-            case lc.Off(how=how):
-                raise CommandRejected(f"{self.bot_id} is {how}: launch it before you write to it.")
-            case lc.Stopping(then="stop"):
-                raise CommandRejected(f"{self.bot_id} is stopping: launch it again before you write to it.")
-        if len(self._outbox) >= MAX_QUEUED:
-            raise CommandRejected(
-                f"Bot busy, please wait: {MAX_QUEUED} messages wait for {self.bot_id}.", status=429, retry_after_s=5.0
-            )
 
     # Reports
 
@@ -277,14 +239,7 @@ class Keeper:
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 if (event := to_event(self.bot_id, run, frame)) is not None:
                     said.append(event)
-        moves: list[ev.Event] = []
-        for event in await self._record(said):
-            match event:
-                case ev.TurnStarted(message_id=message_id):
-                    self._calls.began(message_id)
-                case ev.TurnEnded():
-                    moves += self._calls.ended(event)
-        await self._record(moves)
+        await self._record(self.messages.heard(await self._record(said)))
         if ready:
             await self._step(lc.Ready(run))
 
@@ -301,10 +256,11 @@ class Keeper:
         exit = replace(ended.exit, reason=ended.exit.reason or (state.reason if isinstance(state, lc.Stopping) else ""))
         exited = ev.BotExited(at=time.time(), bot_id=self.bot_id, run=run, exit=exit, stderr_tail=ended.stderr_tail)
         events: list[ev.Event] = [exited]
-        with self._calls.provisional():
+        with self.messages.calls.provisional():
             if verdict(exited) is False:
-                events += self._calls.failed(exit.reason or f"crashed ({exit})")
-            events += self._verdict(sorted(self._in_hand), "interrupted", f"the bot ended ({exit}) before it was done")
+                events += self.messages.calls.failed(exit.reason or f"crashed ({exit})")
+            cut = f"the bot ended ({exit}) before it was done"
+            events += self.messages.end(self.messages.in_hand(), "interrupted", cut, run=run)
             await self._step(self._exited(run, exit), events)
         forget_run(around.folder, around.engine, self.bot_id, run)
 
@@ -324,35 +280,11 @@ class Keeper:
             return
         streak = self._failed_probes + 1
         failed = ev.ProbeFailed(at=time.time(), bot_id=self.bot_id, run=run, streak=streak, error=error)
-        with self._calls.provisional():
-            await self._record([failed, *self._calls.failed(f"probe: {error}")])
+        with self.messages.calls.provisional():
+            await self._record([failed, *self.messages.calls.failed(f"probe: {error}")])
         self._failed_probes = streak
         if streak >= self._around.settings.liveness.failure_threshold:
             await self._step(lc.Hung(run))
-
-    def _verdict(
-        self,
-        message_ids: Iterable[str],
-        status: Literal["failed", "interrupted"],
-        error: str,
-        *,
-        refused: bool = False,
-    ) -> list[ev.Event]:
-        """The hive's own end of messages no bot will answer, and what it means for the breaker."""
-        events: list[ev.Event] = []
-        for message_id in message_ids:
-            turn = ev.TurnEnded(
-                at=time.time(),
-                bot_id=self.bot_id,
-                run=self.life.run,
-                message_id=message_id,
-                status=status,
-                error=error,
-                duration_s=0.0,
-                refused=refused,
-            )
-            events += [turn, *self._calls.ended(turn)]
-        return events
 
     # Life
 
@@ -363,8 +295,8 @@ class Keeper:
         events = list(before)
         for effect in effects:
             if isinstance(effect, lc.Rest):
-                waiting = [message.message_id for message in self._outbox.waiting()]
-                events += self._verdict(waiting, "interrupted", f"{self.bot_id} is {effect.how}")
+                waiting, off = self.messages.waiting(), f"{self.bot_id} is {effect.how}"
+                events += self.messages.end(waiting, "interrupted", off, run=life.run)
             events += announce(effect, life, self.bot_id, nonce)
         await self._record(events)
         self.life = life
@@ -384,7 +316,7 @@ class Keeper:
             case lc.NoteReady():
                 around.launcher.release(bot_id)
                 assert self._attendance is not None
-                self._attendance.serve(self._outbox, around.settings.liveness)
+                self._attendance.serve(self.messages.outbox, around.settings.liveness)
             case lc.AskToStop(run=run) | lc.KillTree(run=run) if around.launcher.withdraw(bot_id):
                 self.put(NotPlaced(bot_id, run, "stopped before it started"))
             case lc.AskToStop(run=run, drain=drain):
@@ -410,14 +342,7 @@ class Keeper:
     async def _record(self, events: Sequence[ev.Event]) -> list[ev.Event]:
         """Those of `events` that are new, once they are committed; only then messages change hands."""
         recorded = await self._around.record.add(*events) if events else []
-        for event in recorded:
-            match event:
-                case ev.MessageAccepted(message_id=message_id):
-                    self._outbox.remove(message_id)
-                    self._in_hand.add(message_id)
-                case ev.TurnEnded(message_id=message_id):
-                    self._outbox.remove(message_id)
-                    self._in_hand.discard(message_id)
+        self.messages.note(recorded)
         return recorded
 
 

@@ -10,8 +10,9 @@ from deia_tui.core import lifecycle as lc
 from deia_tui.core.alerts import Raise
 from deia_tui.core.bots import BotSpec
 from deia_tui.core.errors import CommandRejected, StoreError
-from deia_tui.hive.keeper import Keeper, Surroundings
+from deia_tui.hive.keeper import Keeper
 from deia_tui.hive.launching import unknown_bot
+from deia_tui.hive.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 

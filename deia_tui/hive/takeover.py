@@ -9,10 +9,11 @@ from deia_tui.core.alerts import Raise
 from deia_tui.core.bots import REBOOTED, StopReason
 from deia_tui.core.state import BotView
 from deia_tui.engine.protocol import Ended, NodeFound, Placed
-from deia_tui.hive.keeper import Keeper, Surroundings
+from deia_tui.hive.keeper import Keeper
 from deia_tui.hive.leavings import forget_run
 from deia_tui.hive.restore import breaker_of, life_of, unseen
 from deia_tui.hive.roster import Roster
+from deia_tui.hive.surroundings import Surroundings
 from deia_tui.identity import boot_id
 from deia_tui.store.queries import Loaded
 from deia_tui.store.rows import RunRow

@@ -1,0 +1,107 @@
+"""The messages of one bot, from question to answer: which wait, which the bot has, what each call came to."""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from deia_tui.core import breaker as brk
+from deia_tui.core import events as ev
+from deia_tui.core import lifecycle as lc
+from deia_tui.core.commands import SendMessage
+from deia_tui.core.errors import CommandRejected
+from deia_tui.hive.calls import Calls
+from deia_tui.hive.clock import Clock
+from deia_tui.hive.outbox import Outbox, check_form, queued
+from deia_tui.store.queries import MessageRow
+
+MAX_QUEUED = 10
+
+
+class Messages:
+    """`outbox`: what no run has accepted; `calls`: the breaker's view of all of them."""
+
+    def __init__(
+        self,
+        bot_id: str,
+        breaker: brk.Breaker,
+        clock: Clock,
+        *,
+        waiting: Iterable[MessageRow],
+        in_hand: Iterable[MessageRow],
+    ) -> None:
+        self._bot_id = bot_id
+        self.outbox = Outbox(queued(row) for row in waiting)
+        accepted = list(in_hand)
+        self._in_hand = {row.message_id for row in accepted}
+        self.calls = Calls(bot_id, breaker, clock, under_way=self._in_hand)
+        for row in accepted:
+            if row.status == "running":
+                self.calls.began(row.message_id)
+
+    def check(self, message: SendMessage, state: lc.State) -> None:
+        """Raises CommandRejected for what the bot would not take now."""
+        check_form(message)
+        match state:
+            case lc.Off(how=how):
+                raise CommandRejected(f"{self._bot_id} is {how}: launch it before you write to it.")
+            case lc.Stopping(then="stop"):
+                raise CommandRejected(f"{self._bot_id} is stopping: launch it again before you write to it.")
+        if len(self.outbox) >= MAX_QUEUED:
+            raise CommandRejected(
+                f"Bot busy, please wait: {MAX_QUEUED} messages wait for {self._bot_id}.", status=429, retry_after_s=5.0
+            )
+
+    def note(self, recorded: Iterable[ev.Event]) -> None:
+        """What is committed: only now messages change hands."""
+        for event in recorded:
+            match event:
+                case ev.MessageAccepted(message_id=message_id):
+                    self.outbox.remove(message_id)
+                    self._in_hand.add(message_id)
+                case ev.TurnEnded(message_id=message_id):
+                    self.outbox.remove(message_id)
+                    self._in_hand.discard(message_id)
+
+    def heard(self, said: Iterable[ev.Event]) -> Sequence[ev.BreakerChanged]:
+        """What the turns that began and ended in it mean for the breaker."""
+        moves: list[ev.BreakerChanged] = []
+        for event in said:
+            match event:
+                case ev.TurnStarted(message_id=message_id):
+                    self.calls.began(message_id)
+                case ev.TurnEnded():
+                    moves += self.calls.ended(event)
+        return moves
+
+    def waiting(self) -> list[str]:
+        """What no run has accepted, oldest first."""
+        return [message.message_id for message in self.outbox.waiting()]
+
+    def in_hand(self) -> list[str]:
+        """What the run has accepted and not finished."""
+        return sorted(self._in_hand)
+
+    def end(
+        self,
+        message_ids: Iterable[str],
+        status: Literal["failed", "interrupted"],
+        error: str,
+        *,
+        run: int,
+        refused: bool = False,
+    ) -> list[ev.Event]:
+        """The hive's own end of messages no bot will answer, and what it means for the breaker."""
+        events: list[ev.Event] = []
+        for message_id in message_ids:
+            turn = ev.TurnEnded(
+                at=time.time(),
+                bot_id=self._bot_id,
+                run=run,
+                message_id=message_id,
+                status=status,
+                error=error,
+                duration_s=0.0,
+                refused=refused,
+            )
+            events += [turn, *self.calls.ended(turn)]
+        return events
