@@ -46,6 +46,10 @@ class Folder:
     def responses(self) -> Path:
         return self.deia / "hive" / "responses"
 
+    def last_words(self, bot_id: str) -> Path:
+        """What a bot that was stopped had done, and was interrupted in."""
+        return self.responses / f"{bot_id}-shutdown-state.json"
+
     @property
     def logs(self) -> Path:
         return self.deia / "bot-logs"

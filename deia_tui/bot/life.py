@@ -59,7 +59,7 @@ class Life:
         await self.worker.run()
         await self.children.kill()
         self.place.leave()
-        self._leave(self._folder.responses / f"{self.seed.bot_id}-shutdown-state.json", self._final_state())
+        self._leave(self._folder.last_words(self.seed.bot_id), self._final_state())
         self._leave_exit(OK)
         self.spool.close()
         return OK

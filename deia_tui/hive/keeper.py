@@ -25,7 +25,7 @@ from deia_tui.engine.protocol import Ended, NotPlaced, Placed, Placement
 from deia_tui.hive.attendance import Attendance
 from deia_tui.hive.calls import verdict
 from deia_tui.hive.effects import announce
-from deia_tui.hive.leavings import forget_run, read_spool
+from deia_tui.hive.leavings import forget_run, lay_to_rest, read_spool
 from deia_tui.hive.mail import Frames, Mail, Probed, Send, Undeliverable, Wish, answer
 from deia_tui.hive.messages import Messages
 from deia_tui.hive.record import STORE_RETRY_S
@@ -251,8 +251,8 @@ class Keeper:
             return
         await self._leave_run()
         around.launcher.release(self.bot_id)
-        spool = read_spool(around.folder.spool(self.bot_id, run))
-        await self._take_frames(run, (frame for frame in spool if frame["type"] != "ready"))
+        for frames in await asyncio.to_thread(read_spool, around.folder.spool(self.bot_id, run)):
+            await self._take_frames(run, (frame for frame in frames if frame["type"] != "ready"))
         exit = replace(ended.exit, reason=ended.exit.reason or (state.reason if isinstance(state, lc.Stopping) else ""))
         exited = ev.BotExited(at=time.time(), bot_id=self.bot_id, run=run, exit=exit, stderr_tail=ended.stderr_tail)
         events: list[ev.Event] = [exited]
@@ -260,7 +260,10 @@ class Keeper:
             if verdict(exited) is False:
                 events += self.messages.calls.failed(exit.reason or f"crashed ({exit})")
             cut = f"the bot ended ({exit}) before it was done"
-            events += self.messages.end(self.messages.in_hand(), "interrupted", cut, run=run)
+            interrupted = self.messages.in_hand()
+            events += self.messages.end(interrupted, "interrupted", cut, run=run)
+            if isinstance(state, lc.Stopping):
+                lay_to_rest(around.folder, self.bot_id, run, exit, interrupted)
             await self._step(self._exited(run, exit), events)
         forget_run(around.folder, around.engine, self.bot_id, run)
 

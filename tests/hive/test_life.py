@@ -1,6 +1,7 @@
 """Bots come up, crash, come back, give up and stop: real processes under a real supervisor."""
 
 import asyncio
+import json
 import os
 import signal
 
@@ -138,9 +139,22 @@ async def test_stop_waits_for_the_bot_to_end_cleanly(lab: HiveInTest) -> None:
         assert lab.bot().state is BotState.STOPPED
         assert exit is not None
         assert (exit.code, exit.signal, exit.reason) == (0, None, "stopped")
-        assert (lab.folder.responses / "BOT-001-shutdown-state.json").exists()
+        assert json.loads(lab.folder.last_words("BOT-001").read_bytes())["reason"] == "SIGTERM"
+        assert not lab.folder.workspace("BOT-001").exists()
         with pytest.raises(CommandRejected, match="does not run"):
             await hive.submit(StopBot(bot_id="BOT-001"))
+
+
+async def test_the_hive_writes_the_last_words_of_a_bot_that_could_not(lab: HiveInTest) -> None:
+    lab.configure("[process]\ngrace_period_s = 0.3\nwork_grace_s = 30.0\n")
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="shell"))
+        [message_id] = await hive.submit(SendMessage(bot_id="BOT-001", text="sleep 60"))
+        await lab.until(lambda: lab.bot().message_id == message_id)
+        await hive.submit(StopBot(bot_id="BOT-001"))
+        words = json.loads(lab.folder.last_words("BOT-001").read_bytes())
+        assert (words["run"], words["reason"]) == (1, "stopped (SIGKILL)")
+        assert words["interrupted_messages"] == [message_id]
 
 
 async def test_stop_all_ends_every_bot_and_says_which(lab: HiveInTest) -> None:
