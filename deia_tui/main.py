@@ -3,11 +3,9 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
-import termios
-import tomllib
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,18 +15,19 @@ import click
 from deia_tui import __version__, cli
 from deia_tui.core.errors import ConfigError
 from deia_tui.folder import Folder
-from deia_tui.identity import wait_for_end
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from deia_tui.core.client import HiveClient
     from deia_tui.hive.hive import Hive, Mode
-    from deia_tui.hive.lock import HiveLock
 
     Company = Callable[[HiveClient], Coroutine[Any, Any, None]]
 
 
-SWITCH_S = 0.001
-"""How long the screen may keep the supervisor's thread waiting: Python's 5 ms would show in every commit."""
+take_over_option = click.option(
+    "--take-over", is_flag=True, help="Take the hive from another console, or from a supervisor that does not answer."
+)
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,25 +40,27 @@ SWITCH_S = 0.001
 )
 @click.option("--read-only", is_flag=True, help="Watch only: the console changes nothing.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters only.")
+@take_over_option
 @click.version_option(__version__, prog_name="deia-tui")
 @click.pass_context
-def main(context: click.Context, root: Path, read_only: bool, ascii_only: bool) -> None:
+def main(context: click.Context, root: Path, read_only: bool, ascii_only: bool, take_over: bool) -> None:
     """Supervise a hive of AI bots. Without a command: the console on the hive of this folder."""
     with cli.errors_as_sentences():
         if not sys.platform.startswith("linux"):
             raise ConfigError(f"deia-tui needs Linux (pidfd, subreaper, /proc); this is {sys.platform}.")
         context.obj = Folder(root.absolute())
         if context.invoked_subcommand is None:
-            run_console(context.obj, read_only=read_only, ascii_only=ascii_only)
+            run_console(context.obj, read_only=read_only, ascii_only=ascii_only, take_over=take_over)
 
 
 @main.command()
 @click.option("--background", is_flag=True, hidden=True)
+@take_over_option
 @click.pass_obj
-def serve(folder: Folder, background: bool) -> None:
+def serve(folder: Folder, background: bool, take_over: bool) -> None:
     """Supervise the hive without a screen, until SIGTERM or 'deia-tui shutdown'."""
     with cli.errors_as_sentences():
-        run_serve(folder, "background" if background else "serve")
+        run_serve(folder, "background" if background else "serve", take_over=take_over)
 
 
 @main.command()
@@ -101,6 +102,7 @@ def run_console(
     *,
     read_only: bool = False,
     ascii_only: bool = False,
+    take_over: bool = False,
     company: "Company | None" = None,
     throwaway: bool = False,
 ) -> None:
@@ -113,95 +115,34 @@ def run_console(
             "This is not a terminal: use 'deia-tui serve' to supervise without a screen, "
             "or 'deia-tui demo --headless' to look around."
         )
-    from deia_tui.ui.terminal import prepare_environment, wants_ascii
+    from deia_tui.console import Console
 
-    remote = prepare_environment(os.environ)
-    sys.setswitchinterval(SWITCH_S)
-    from deia_tui.hive.thread import HiveThread
-    from deia_tui.ui.app import ConsoleApp, ConsoleOptions, Leaving
-
-    folder.create()
-    section = console_section(folder)
-
-    async def supervise_here(present: "Callable[[Hive], None]") -> None:
-        from deia_tui.hive.hive import Hive
-        from deia_tui.settings import furnish, load
-
-        furnish(folder)
-        hive = Hive(folder, lambda: load(folder), mode="console", version=__version__)
-        present(hive)
-        await supervise(hive, folder, company=company)
-
-    with take_hive(folder):
-        thread = HiveThread(supervise_here)
-        section["read_only"] = read_only or section.get("read_only", False)
-        section["ascii"] = ascii_only or section.get("ascii", False) or wants_ascii(os.environ)
-        options = ConsoleOptions(remote=remote, version=__version__, throwaway=throwaway, **section)
-        app = ConsoleApp(thread, options=options, on_shown=lambda: begin())
-
-        def begin() -> None:
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGTERM, app.exit)
-            loop.add_signal_handler(signal.SIGHUP, app.hang_up)
-            thread.ended = partial(loop.call_soon_threadsafe, app.exit)
-            thread.start()
-
-        leaving: Leaving | None = None
-        try:
-            leaving = app.run()
-        finally:
-            let_go_of_a_dead_terminal()
-            thread.close(leave_bots=None if leaving is None else leaving is not Leaving.STOP)
-    if thread.error is not None:
-        raise thread.error
-    if leaving is Leaving.BACKGROUND:
-        pid = serve_in_background(folder)
-        click.echo(f"The hive is supervised in the background (pid {pid}): 'deia-tui' comes back to it.")
+    console = Console(folder, partial(supervise, folder=folder, company=company), take_over=take_over)
+    console.run(read_only=read_only, ascii_only=ascii_only, throwaway=throwaway)
 
 
-def console_section(folder: Folder) -> dict[str, Any]:
-    """The [console] settings. Only a hive that has some pays, before the first paint, for reading them in full."""
-    try:
-        if not tomllib.loads(folder.hive_toml.read_text("utf-8-sig")).get("console"):
-            return {}
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        pass  # `load` says it better
-    from deia_tui.settings import load
-
-    return load(folder).settings.console.model_dump()
-
-
-def let_go_of_a_dead_terminal() -> None:
-    """After a hang-up every write to it would fail: from now on they go nowhere."""
-    try:
-        termios.tcgetattr(0)
-    except termios.error:
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(null, fd)
-        os.close(null)
-
-
-def run_serve(folder: Folder, mode: "Mode") -> None:
+def run_serve(folder: Folder, mode: "Mode", *, take_over: bool) -> None:
     """Supervise in this thread; SIGTERM, SIGHUP and SIGINT end it as `on_term` says."""
     from deia_tui.hive.hive import Hive
     from deia_tui.hive.lock import HiveLock
+    from deia_tui.hive.succession import succeed
     from deia_tui.settings import furnish, load
 
     folder.create()
     furnish(folder)
-    with HiveLock(folder, mode):
-        hive = Hive(folder, lambda: load(folder), mode=mode, version=__version__)
+    load(folder)  # nobody is asked to go before it is clear that we can stay
 
-        async def run() -> None:
+    async def run() -> None:
+        with succeed(folder, mode, take_over=True) if take_over else HiveLock(folder, mode) as lock:
+            hive = Hive(folder, lambda: load(folder), mode=mode, version=__version__, lock=lock)
             for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(signum, hive.close)
             sentence = f"Supervising {folder.root} (pid {os.getpid()})."
             await supervise(hive, folder, serving_now=lambda: click.echo(sentence))
+        if hive.closing_reason:
+            click.echo(hive.closing_reason)
 
-        asyncio.run(run())
+    asyncio.run(run())
 
 
 def run_headless(folder: Folder, seconds: float, company: "Company") -> None:
@@ -246,13 +187,14 @@ async def supervise(
     serving_now: Callable[[], object] = lambda: None,
     company: "Company | None" = None,
 ) -> None:
-    """Open the hive and serve its API until somebody closes it. FastAPI is imported once the bots are looked after."""
+    """Open the hive and serve its API until somebody closes it.
+
+    FastAPI is imported once the bots are looked after, and beside that: it takes a quarter of a second.
+    """
     async with hive.open():
         beside = asyncio.create_task(company(hive)) if company is not None else None
         try:
-            from deia_tui.api.app import create_app
-            from deia_tui.api.server import serving
-
+            create_app, serving = await asyncio.to_thread(_import_api)
             async with serving(create_app(hive, version=__version__), folder):
                 serving_now()
                 await hive.closed()
@@ -262,34 +204,11 @@ async def supervise(
                 await asyncio.gather(beside, return_exceptions=True)
 
 
-def take_hive(folder: Folder) -> "HiveLock":
-    """The lock of the hive, not entered yet; a supervisor that runs in the background is asked to make room first."""
-    from deia_tui.hive.lock import HiveLock, HiveTaken
+def _import_api() -> "tuple[Callable[..., FastAPI], Callable[[FastAPI, Folder], AbstractAsyncContextManager[None]]]":
+    from deia_tui.api.app import create_app
+    from deia_tui.api.server import serving
 
-    try:
-        with HiveLock(folder, "console"):
-            pass
-    except HiveTaken as taken:
-        if taken.holder.mode != "background":
-            raise
-        from deia_tui.remote import RemoteHive
-
-        RemoteHive(folder).post("/api/shutdown", {"leave_bots": True})
-        wait_for_end(taken.holder.pid)
-    return HiveLock(folder, "console")
-
-
-def serve_in_background(folder: Folder) -> int:
-    """Start a supervisor without a screen that outlives us; returns its pid."""
-    with open(folder.run / "serve.log", "ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "deia_tui", "--hive", str(folder.root), "serve", "--background"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            start_new_session=True,
-        ).pid
+    return create_app, serving
 
 
 def _at_terminal() -> bool:

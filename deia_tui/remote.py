@@ -13,15 +13,18 @@ from deia_tui.folder import Folder, socket_path
 
 
 class RemoteHive:
-    def __init__(self, folder: Folder) -> None:
+    """`patience_s` bounds the wait for every answer; without it the hive takes as long as it needs."""
+
+    def __init__(self, folder: Folder, *, patience_s: float | None = None) -> None:
         self._folder = folder
+        self._patience_s = patience_s
 
     def get(self, route: str, **query: Any) -> Any:
         with self._client() as client:
             return _answer(client.get(route, params=query))
 
     def post(self, route: str, body: dict[str, Any] | None = None) -> Any:
-        """Waits as long as the hive needs: a graceful stop takes up to 10 s, a drain longer."""
+        """A graceful stop takes up to 10 s, a drain longer."""
         with self._client() as client:
             return _answer(client.post(route, json=body))
 
@@ -45,7 +48,7 @@ class RemoteHive:
             with httpx.Client(
                 transport=httpx.HTTPTransport(uds=path),
                 base_url="http://hive",
-                timeout=httpx.Timeout(None, connect=5.0),
+                timeout=httpx.Timeout(self._patience_s, connect=5.0),
             ) as client:
                 yield client
         except httpx.ConnectError:

@@ -99,6 +99,16 @@ class TrialHive:
         bots: list[str] = self.ask("POST", "/api/bot/launch", {"what": what, "count": count})["bots"]
         return bots
 
+    def supervisor(self) -> int:
+        """The pid of the supervisor, as it says itself."""
+        pid: int = until(self.status, "a supervisor that answers")["supervisor"]["pid"]
+        return pid
+
+    def events(self, type: str) -> list[dict[str, Any]]:
+        """What was recorded of this type, oldest first."""
+        rows = [json.loads(line) for line in self.cli("events", "--json", "-n", "1000").splitlines()]
+        return [row for row in rows if row["type"] == type]
+
     def pids(self) -> dict[str, int]:
         """The running bots by id, as their host recorded them."""
         return {record["bot_id"]: record["pid"] for record in self.runs()}

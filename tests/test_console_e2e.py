@@ -200,9 +200,11 @@ def test_a_dropped_line_leaves_the_hive_supervised(hive: TrialHive) -> None:
     console = open_console(hive)
     hive.launch("shell", 2)
     pids = supervised(hive, "console")
+    supervisor = hive.supervisor()
     console.hang_up()
     assert supervised(hive, "background") == pids
-    console.process.wait(DEADLINE_S)
+    assert hive.supervisor() == supervisor
+    assert hive.events("console_lost")
 
     console = open_console(hive)
     assert supervised(hive, "console") == pids

@@ -39,6 +39,7 @@ class Message(Body):
 
 class Shutdown(Body):
     leave_bots: bool = False
+    reason: str = Field(default="", max_length=300)
 
 
 def create_app(client: HiveClient, *, version: str) -> FastAPI:
@@ -101,7 +102,7 @@ def create_app(client: HiveClient, *, version: str) -> FastAPI:
 
     @app.post("/api/shutdown", status_code=202)
     async def shutdown(body: Shutdown) -> dict[str, int]:
-        await client.submit(cmd.CloseHive(leave_bots=body.leave_bots))
+        await client.submit(cmd.CloseHive(leave_bots=body.leave_bots, reason=body.reason))
         return {"pid": client.snapshot().state.pid}
 
     @app.get("/api/events")

@@ -74,9 +74,10 @@ class ClearAlert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseHive:
-    """End the supervisor; `leave_bots` lets them run on. Outcome: []."""
+    """End the supervisor; `leave_bots` lets them run on, `reason` is told to who sits before it. Outcome: []."""
 
     leave_bots: bool = False
+    reason: str = ""
 
 
 Command = LaunchBots | StopBot | StopAll | KillBot | RestartBot | InterruptBot | SendMessage | ClearAlert | CloseHive

@@ -26,6 +26,14 @@ class HiveClosed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleLost:
+    """The terminal of the console is gone: the same supervisor goes on in the background."""
+
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostStarted:
     at: float
     pid: int
@@ -271,6 +279,7 @@ class AlertCleared:
 Event = (
     HiveOpened
     | HiveClosed
+    | ConsoleLost
     | HostStarted
     | HostLost
     | BotLaunched

@@ -107,6 +107,8 @@ def fold(state: HiveState, event: ev.Event) -> HiveState:
     match event:
         case ev.HiveOpened():
             return replace(state, pid=event.pid, mode=event.mode)
+        case ev.ConsoleLost():
+            return replace(state, mode="background")
         case ev.HostStarted():
             return replace(state, host_pid=event.pid)
         case ev.HostLost():

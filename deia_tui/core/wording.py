@@ -21,6 +21,8 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
             return "info", "hive_opened", f"pid {event.pid}, {event.mode}"
         case ev.HiveClosed():
             return "info", "hive_closed", event.reason
+        case ev.ConsoleLost():
+            return "warning", "console_lost", event.reason
         case ev.HostStarted():
             return "info", "host_started", f"pid {event.pid}"
         case ev.HostLost():

@@ -31,6 +31,7 @@ from deia_tui.folder import Folder
 from deia_tui.hive import launching
 from deia_tui.hive.clock import Clock
 from deia_tui.hive.launcher import Launcher
+from deia_tui.hive.lock import HiveLock
 from deia_tui.hive.monitor import Monitor
 from deia_tui.hive.record import Record
 from deia_tui.hive.roster import Roster
@@ -48,12 +49,21 @@ STARTS_PER_CORE = 2
 class Hive:
     """A hive that nobody else supervises (hold its HiveLock). `catalogue` reads hive.toml and templates anew."""
 
-    def __init__(self, folder: Folder, catalogue: Callable[[], Catalogue], *, mode: Mode, version: str) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        catalogue: Callable[[], Catalogue],
+        *,
+        mode: Mode,
+        version: str,
+        lock: HiveLock | None = None,
+    ) -> None:
         self._folder = folder
         self._catalogue = catalogue
         self._settings = catalogue().settings
         self._mode: Mode = mode
         self._version = version
+        self._lock = lock
         self._wakes: tuple[Callable[[], None], ...] = ()
         self._snapshot = Snapshot(state=HiveState(name=self._settings.hive.name, folder=str(folder.root), mode=mode))
         self._clock = Clock()
@@ -61,6 +71,7 @@ class Hive:
         self._closing = asyncio.Event()
         self._opened = False
         self._leave_bots = True
+        self.closing_reason = ""
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Self]:
@@ -108,8 +119,8 @@ class Hive:
                 return [await self._roster.get(bot_id).send(command)]
             case cmd.ClearAlert(alert_id=alert_id):
                 return await self._clear(alert_id)
-            case cmd.CloseHive(leave_bots=leave_bots):
-                self.close(leave_bots)
+            case cmd.CloseHive(leave_bots=leave_bots, reason=reason):
+                self.close(leave_bots, reason)
                 return []
             case _:
                 assert_never(command)
@@ -125,10 +136,19 @@ class Hive:
 
         return stop
 
-    def close(self, leave_bots: bool | None = None) -> None:
+    def close(self, leave_bots: bool | None = None, reason: str = "") -> None:
         """Ask for the end of the supervisor: `closed` returns. None leaves it to `on_term` what becomes of the bots."""
         self._leave_bots = self._settings.hive.on_term == "leave" if leave_bots is None else leave_bots
+        self.closing_reason = reason
         self._closing.set()
+
+    def lose_console(self, reason: str) -> None:
+        """The screen is gone: supervise on in the background."""
+        self._mode = "background"
+        if self._lock is not None:
+            self._lock.say(self._mode)
+        if self._opened:
+            self._telling = asyncio.create_task(self._record.insist(ev.ConsoleLost(at=time.time(), reason=reason)))
 
     async def closed(self) -> None:
         """Until somebody asked for the end of the supervisor."""
@@ -202,7 +222,8 @@ class Hive:
         await asyncio.gather(*chores, return_exceptions=True)
         live = self._leave_bots and bool(self._roster.with_process())
         with contextlib.suppress(StoreError):  # what cannot be stored must not keep anybody from leaving
-            await self._record.add(ev.HiveClosed(at=time.time(), reason="bots left" if live else "no bot runs"))
+            reason = self.closing_reason or ("bots left" if live else "no bot runs")
+            await self._record.add(ev.HiveClosed(at=time.time(), reason=reason))
         await self._engine.close(retire=not live)
         await self._scribe.close()
 

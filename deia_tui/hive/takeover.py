@@ -1,5 +1,6 @@
 """Takes up every bot where the former supervisor or host left it: adopted, ended, or never heard of again."""
 
+import asyncio
 import time
 from typing import get_args
 
@@ -24,10 +25,13 @@ async def take_over(roster: Roster, around: Surroundings, store: Store, loaded: 
     """At the start: what the store remembers meets what the host knows. What only the host knows must not run."""
     live = {placed.bot_id: placed for placed in found.runs}
     ended = {(end.bot_id, end.run): end for end in found.ended}
-    for view in loaded.bots.values():
+
+    async def take_up(view: BotView) -> None:
         keeper = await _remember(view, around, store, loaded)
         placed, end = live.pop(view.bot_id, None), ended.pop((view.bot_id, view.run), None)
         await _restore(keeper, roster, around, loaded, placed=placed, end=end)
+
+    await asyncio.gather(*(take_up(view) for view in loaded.bots.values()))  # one commit for all of them
     for stranger in live.values():
         around.engine.kill(stranger.bot_id, stranger.run)
     for end in ended.values():

@@ -31,6 +31,7 @@ class HiveThread:
         self._wakes: tuple[Callable[[], None], ...] = ()
         self._thread = threading.Thread(target=self._run, name="supervisor")
         self._asked_to_close: tuple[bool | None] | None = None
+        self._lost_console = ""
         self.error: BaseException | None = None
         self.ended: Callable[[], object] = _nobody_cares
 
@@ -39,13 +40,33 @@ class HiveThread:
 
     def close(self, *, leave_bots: bool | None) -> None:
         """End supervision, as Hive.close does, and wait for it."""
-        if self._thread.ident is None:
-            return
+        self.ask_to_close(leave_bots=leave_bots)
+        self.wait()
+
+    def ask_to_close(self, *, leave_bots: bool | None) -> None:
+        """Also from a signal handler."""
         self._asked_to_close = (leave_bots,)
         if self._loop is not None and self._hive is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._hive.close, leave_bots)
-        self._thread.join()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Until supervision has ended; False when it has not after `timeout_s`."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def lose_console(self, reason: str) -> None:
+        """Nobody sits before it any more: it goes on in the background."""
+        self._lost_console = reason
+        if self._loop is not None and self._hive is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._hive.lose_console, reason)
+
+    @property
+    def closing_reason(self) -> str:
+        """Why somebody else wanted its end, or ""."""
+        return "" if self._hive is None else self._hive.closing_reason
 
     def snapshot(self) -> Snapshot:
         return Snapshot() if self._hive is None else self._hive.snapshot()
@@ -89,6 +110,8 @@ class HiveThread:
         self._hive = hive
         if self._asked_to_close is not None:  # before there was a hive to be told
             hive.close(*self._asked_to_close)
+        if self._lost_console:
+            hive.lose_console(self._lost_console)
 
     def _wake(self) -> None:
         for wake in self._wakes:

@@ -77,7 +77,7 @@ def test_no_terminal_names_what_works_without_one(operator: Operator) -> None:
 
 def test_a_second_supervisor_is_refused_with_the_pid_of_the_first(serving: Operator) -> None:
     pid = serving.status()["supervisor"]["pid"]
-    refused(serving.run("serve"), 2, f"pid {pid}", "shutdown")
+    refused(serving.run("serve"), 2, f"pid {pid}", "--take-over")
 
 
 @pytest.mark.parametrize(
