@@ -78,8 +78,6 @@ def _folder(folder: Folder) -> Iterator[Finding]:
     free_mb = psutil.disk_usage(str(folder.deia)).free / 1e6
     level: Literal["warning", "ok"] = "warning" if free_mb < 500 else "ok"
     yield Finding(level, "folder", f"{folder.deia} can be written, {free_mb:,.0f} MB free")
-    if (kind := _file_system(folder.deia)) in ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"):
-        yield Finding("problem", "folder", f"{folder.deia} is on {kind}: locks and SQLite need a local disk.")
 
 
 def _settings(folder: Folder) -> Iterator[Finding]:
@@ -139,12 +137,6 @@ def _login(folder: Folder) -> Iterator[Finding]:
         yield Finding(
             "warning", "logout", "where KillUserProcesses is on, logout ends the bots: 'loginctl enable-linger'."
         )
-
-
-def _file_system(path: Path) -> str:
-    """The type of the file system `path` is on."""
-    mounts = sorted(psutil.disk_partitions(all=True), key=lambda mount: len(mount.mountpoint), reverse=True)
-    return next((mount.fstype for mount in mounts if path.is_relative_to(mount.mountpoint)), "unknown")
 
 
 def _is_free(port: int) -> bool:

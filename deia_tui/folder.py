@@ -1,11 +1,18 @@
 """Where everything of a hive lies on disk, and how to write there without anybody ever seeing half a file."""
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from deia_tui.core.errors import ConfigError
+from deia_tui.mounts import file_system, is_shared
+
+_THEIRS = ("run/work", "hive/tasks", "hive/controls", "hive/heartbeats")
+"""Where bots and people put things of their own: neither their modes nor their links are our business."""
+_MOST_LOOKED_AT = 20_000
+"""Files and folders; a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +96,13 @@ class Folder:
         return self.logs / f"{bot_id}-output.log"
 
     def create(self) -> None:
-        """Make the folders (0700); raise ConfigError when that is not allowed here."""
+        """Make the folders, and close to others what is open to them; ConfigError when that is not allowed here."""
         try:
+            self._refuse_shared_disk()
             for path in (self.deia, self.run):
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
-                info = path.lstat()
-                if stat.S_ISLNK(info.st_mode) or info.st_uid != os.geteuid():
-                    raise ConfigError(
-                        f"{path} is a link or belongs to another user: choose another folder with --hive."
-                    )
-                if stat.S_IMODE(info.st_mode) & 0o077:
-                    path.chmod(0o700)
+                _close_to_others(path, path.lstat())
+            self._tighten()
             for path in (self.templates, self.registry.parent, self.responses, self.logs, self.runs, self.spools):
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not os.access(self.deia, os.W_OK | os.X_OK):
@@ -109,6 +112,51 @@ class Folder:
             raise ConfigError(
                 f"Cannot write to {self.deia} ({reason}): choose another folder with --hive DIR."
             ) from error
+
+    def _refuse_shared_disk(self) -> None:
+        kind = file_system(self.deia)
+        if is_shared(kind):
+            raise ConfigError(
+                f"{self.root} is on {kind}, which other machines may share: locks and SQLite need a disk of this "
+                "machine, choose another folder with --hive DIR."
+            )
+
+    def _tighten(self) -> None:
+        """0700 and 0600 for what is ours, whatever an archive or a umask made of it; a link is refused, never followed.
+
+        Nobody else gets past `.deia` by now: this is for the day its mode slips.
+        """
+        theirs = {str(self.deia / name) for name in _THEIRS}
+        folders, looked_at = [str(self.deia)], 0
+        while folders and looked_at < _MOST_LOOKED_AT:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    looked_at += 1
+                    if entry.path in theirs or (entry.is_symlink() and self._is_only_read(Path(entry.path))):
+                        continue
+                    with contextlib.suppress(FileNotFoundError):  # a supervisor that runs removes its own
+                        _close_to_others(entry.path, entry.stat(follow_symlinks=False))
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+
+    def _is_only_read(self, path: Path) -> bool:
+        """Settings may be links to where somebody keeps them."""
+        return path in (self.hive_toml, self.templates) or path.parent == self.templates
+
+
+def _close_to_others(path: str | Path, info: os.stat_result) -> None:
+    """Raises ConfigError for a link, or what belongs to somebody else."""
+    if stat.S_ISLNK(info.st_mode) or info.st_uid != os.geteuid():
+        raise ConfigError(
+            f"{path} is a link or belongs to another user: remove it, or choose another folder with --hive DIR."
+        )
+    if not info.st_mode & 0o077:
+        return
+    fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.chmod(f"/proc/self/fd/{fd}", stat.S_IMODE(info.st_mode) & 0o700)
+    finally:
+        os.close(fd)
 
 
 def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:

@@ -119,6 +119,8 @@ class Terminal:
         self._picture = Picture(columns, lines)
         self._drawn = 0
         self._news = threading.Event()
+        self._reads = threading.Event()
+        self._reads.set()
         self._stop = os.eventfd(0)
         self._master, slave = os.openpty()
         self._set_size(columns, lines)
@@ -155,9 +157,17 @@ class Terminal:
         self._picture.resize(columns, lines)
         self._set_size(columns, lines)
 
+    def stall(self) -> None:
+        """Read nothing any more, as an SSH line that is stuck; what is in the way is taken."""
+        self._reads.clear()
+
+    def go_on_reading(self) -> None:
+        self._reads.set()
+
     def hang_up(self) -> None:
         """The line drops: the kernel sends SIGHUP, and whoever still reads or writes gets an error."""
         if self._master >= 0:
+            self._reads.set()
             os.eventfd_write(self._stop, 1)
             self._reader.join()
             os.close(self._master)
@@ -247,6 +257,7 @@ class Terminal:
         """Until nobody has the terminal open any more, or the line drops."""
         tail = b""
         while self._stop not in (ready := select.select([self._master, self._stop], [], [])[0]) and ready:
+            self._reads.wait()
             try:
                 data = os.read(self._master, 1 << 16)
             except OSError:

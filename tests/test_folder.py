@@ -1,8 +1,10 @@
 import errno
 import os
 import resource
+import shutil
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -185,3 +187,87 @@ def test_a_socket_lies_as_deep_as_one_likes(tmp_path: Path) -> None:
 def test_a_socket_needs_its_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         socket_path(tmp_path / "gone", "hive.sock")
+
+
+# What was there before
+
+
+def test_whatever_is_open_to_others_is_closed_at_every_start(folder: Folder) -> None:
+    program = folder.templates / "hook.sh"
+    log, deep = folder.logs / "BOT-001-errors.jsonl", folder.logs / "old" / "older"
+    deep.mkdir(parents=True, mode=0o777)
+    for path in (program, log, folder.hive_toml):
+        path.touch()
+        path.chmod(0o666)
+    program.chmod(0o755)
+    folder.create()
+    assert (mode(log), mode(folder.hive_toml), mode(program)) == (0o600, 0o600, 0o700)
+    assert (mode(deep), mode(deep.parent)) == (0o700, 0o700)
+
+
+def test_what_a_bot_or_an_agent_made_in_its_workspace_stays_as_it_is(folder: Folder) -> None:
+    workspace = folder.workspace("BOT-001")
+    workspace.mkdir(parents=True)
+    script = workspace / "run.sh"
+    script.touch()
+    script.chmod(0o755)
+    (workspace / "link").symlink_to("/etc/passwd")
+    folder.create()
+    assert mode(script) == 0o755
+
+
+@pytest.mark.parametrize("name", ["state.db", "bot-logs/BOT-001-output.log", "run/lock", "bot-logs", "run/bots"])
+def test_a_link_where_we_would_write_is_refused_and_its_target_untouched(folder: Folder, name: str) -> None:
+    target = folder.root / "precious"
+    target.mkdir() if name in ("bot-logs", "run/bots") else target.write_text("precious")
+    target.chmod(0o755)
+    place = folder.deia / name
+    if place.is_dir():
+        place.rmdir()
+    place.symlink_to(target)
+    with pytest.raises(ConfigError, match=f"{place} is a link or belongs to another user: remove it"):
+        folder.create()
+    assert mode(target) == 0o755
+
+
+def test_settings_may_be_links(folder: Folder) -> None:
+    elsewhere = folder.root / "dotfiles.toml"
+    elsewhere.write_text("")
+    elsewhere.chmod(0o644)
+    folder.hive_toml.symlink_to(elsewhere)
+    (folder.templates / "mine.toml").symlink_to(elsewhere)
+    folder.create()
+    assert mode(elsewhere) == 0o644
+
+
+@as_root
+def test_a_file_of_somebody_else_is_refused(folder: Folder) -> None:
+    planted = folder.logs / "registry-changes.jsonl"
+    planted.touch()
+    os.chown(planted, 65534, 65534)
+    with pytest.raises(ConfigError, match=f"{planted} is a link or belongs to another user: remove it"):
+        folder.create()
+
+
+@as_root
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+def test_another_user_reads_nothing(tmp_path: Path) -> None:
+    os.chmod(tmp_path, 0o755)
+    for parent in tmp_path.parents[:2]:
+        os.chmod(parent, 0o755)
+    folder = Folder(tmp_path)
+    folder.create()
+    folder.hive_toml.write_text("secret")
+    folder.hive_toml.chmod(0o644)
+    folder.deia.chmod(0o755)
+
+    def readable() -> bool:
+        reader = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "cat", str(folder.hive_toml)]
+        return subprocess.run(reader, capture_output=True, check=False).returncode == 0
+
+    assert readable()
+    folder.deia.chmod(0o755)
+    folder.create()
+    assert not readable()
+    folder.deia.chmod(0o755)
+    assert not readable()

@@ -5,11 +5,13 @@ Textual's writer blocks the app's loop when its queue is full, and dies with the
 any more and the app hangs in its own shutdown.
 """
 
+import contextlib
+import os
 import signal
 import sys
 from queue import Full
 from types import FrameType
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
@@ -22,11 +24,16 @@ PATIENCE_S = 1.0
 
 
 class PatientWriter(WriterThread):
-    """`stalled` is set from the first text that was dropped until everything before it was written."""
+    """`stalled` is set from the first text that was dropped until everything before it was written.
 
-    def __init__(self, file: IO[str]) -> None:
+    It writes past Python's buffer: a thread that is stuck in there holds a lock that the interpreter wants at its end.
+    """
+
+    def __init__(self, file: TextIO) -> None:
         super().__init__(file)
         self.stalled = False
+        self._terminal = file.fileno()
+        self._encoding = file.encoding
 
     def write(self, text: str) -> None:
         if self.stalled and self._queue.qsize():
@@ -40,12 +47,10 @@ class PatientWriter(WriterThread):
     def run(self) -> None:
         """Until `stop`, also without a terminal: what cannot be written is gone, but the queue is drained."""
         while (text := self._queue.get()) is not None:
-            try:
-                self._file.write(text)
-                if not self._queue.qsize():
-                    self._file.flush()
-            except (OSError, ValueError):
-                continue
+            rest = memoryview(text.encode(self._encoding, "replace"))
+            with contextlib.suppress(OSError):
+                while rest:
+                    rest = rest[os.write(self._terminal, rest) :]
 
     def stop(self) -> None:
         """End within twice PATIENCE_S; the thread of a terminal that never reads again goes with the process."""
