@@ -13,9 +13,10 @@ import httpx
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
+from deia_tui.core.alerts import Raise
 from deia_tui.core.bots import WITH_ALL, BotState
 from deia_tui.core.client import ChatTurn, Launchable, Recorded
-from deia_tui.core.errors import BotUnreachable, CommandRejected, StoreError
+from deia_tui.core.errors import BotUnreachable, CommandRejected, ConfigError, StoreError
 from deia_tui.core.state import HiveState, Snapshot
 from deia_tui.engine.local import LocalEngine
 from deia_tui.engine.protocol import (
@@ -31,7 +32,7 @@ from deia_tui.folder import Folder
 from deia_tui.hive import launching
 from deia_tui.hive.clock import Clock
 from deia_tui.hive.launcher import Launcher
-from deia_tui.hive.lock import HiveLock
+from deia_tui.hive.lock import HiveLock, HiveTaken
 from deia_tui.hive.monitor import Monitor
 from deia_tui.hive.record import Record
 from deia_tui.hive.roster import Roster
@@ -44,6 +45,7 @@ from deia_tui.store.store import Store
 
 Mode = Literal["console", "background", "serve"]
 STARTS_PER_CORE = 2
+GUARD_EVERY_S = 1.0
 
 
 class Hive:
@@ -88,6 +90,7 @@ class Hive:
                 found = await self._engine.open(self._listen)
                 chores = [
                     asyncio.create_task(self._clock.beat(), name="clock"),
+                    asyncio.create_task(self._guard_lock(), name="lock"),
                     asyncio.create_task(self._attend(), name="engine"),
                     asyncio.create_task(self._scribe.keep_files(), name="scribe"),
                 ]
@@ -292,6 +295,27 @@ class Hive:
     async def _meet(self, found: NodeFound) -> None:
         await self._record.insist(ev.HostStarted(at=time.time(), pid=found.pid))
         meet(self._roster, found)
+
+    async def _guard_lock(self) -> None:
+        """Whoever deletes the lock file lets a second supervisor in: lock the hive anew, or leave it to the other."""
+        told = ""
+        while self._lock is not None:
+            await asyncio.sleep(GUARD_EVERY_S)
+            if self._lock.still_held():
+                continue
+            try:
+                self._lock.renew()
+            except HiveTaken as taken:
+                self.close(True, f"The lock file was deleted and {taken.holder} took the hive; its bots live on.")
+                return
+            except ConfigError as error:
+                wish = Raise(None, "lock", "critical", str(error), "end the supervisor, then its bots")
+            else:
+                wish = Raise(None, "lock", "warning", "somebody deleted .deia/run/lock; it is locked anew", "x clears")
+            if wish.text != told:
+                told = wish.text
+                with contextlib.suppress(StoreError):
+                    await self._record.alert([wish])
 
     @property
     def _record(self) -> Record:
