@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deia_tui.core import events as ev
-from deia_tui.core.bots import WANTED_EXITS, BotState
+from deia_tui.core.bots import BotState
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import REPLACED, Alert, HiveState
 
@@ -31,7 +31,7 @@ def concerns(event: ev.Event) -> Iterator[Raise | Clear]:
     match event:
         case ev.BotExited(exit=exit) if exit.reason == "killed":
             yield Raise(event.bot_id, "killed", "info", f"killed by hand ({exit})", "r starts it again")
-        case ev.BotExited(exit=exit) if exit.reason not in WANTED_EXITS and not exit.clean:
+        case ev.BotExited(exit=exit) if not exit.expected:
             why = f"{exit.reason} ({exit})" if exit.reason else f"crashed ({exit})"
             yield Raise(event.bot_id, "crash", "warning", why, "its log has the last lines")
         case ev.BotGaveUp():

@@ -83,7 +83,7 @@ DRAIN_SIGNAL = signal.SIGUSR1
 """Tells a bot to end after all work it has accepted, as SIGTERM tells it to end soon."""
 REBOOTED = "rebooted"
 """The reason of an exit that nobody saw because the machine went down."""
-WANTED_EXITS: frozenset[str] = frozenset({*get_args(StopReason), "restarted", REBOOTED})
+_WANTED: frozenset[str] = frozenset({*get_args(StopReason), "restarted", "killed", REBOOTED})
 """Reasons of exits that say nothing against the bot."""
 CANNOT_START = 78
 """Exit code (EX_CONFIG of sysexits.h) of a bot whose operator must change something first: it is not started again."""
@@ -104,6 +104,11 @@ class ExitRecord:
     @property
     def clean(self) -> bool:
         return self.code == 0
+
+    @property
+    def expected(self) -> bool:
+        """It was clean, or nothing the bot could help."""
+        return self.clean or self.reason in _WANTED
 
     def __str__(self) -> str:
         if self.signal:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deia_tui.core import events as ev
-from deia_tui.core.bots import WANTED_EXITS, ExitRecord
+from deia_tui.core.bots import ExitRecord
 from deia_tui.core.redact import redact
 from deia_tui.core.state import BotView
 
@@ -20,7 +20,6 @@ Sample = tuple[float, float, int, int]
 
 BREAKER_FILE = "circuit-breaker.jsonl"
 REGISTRY_FILE = "registry-changes.jsonl"
-_EXPECTED = WANTED_EXITS | {"killed"}
 
 
 def rfc3339(at: float) -> str:
@@ -106,7 +105,7 @@ def _activity_of(event: ev.Event) -> tuple[str, str, dict[str, Any]] | None:
         case ev.BotStopping():
             return "status_update", "stop", {"run": event.run, "reason": event.reason, "then": event.then}
         case ev.BotExited(exit=exit):
-            error = None if _expected(exit) else str(exit)
+            error = None if exit.expected else str(exit)
             result = "ok" if error is None else "failed"
             return "shutdown", "exit", {"result": result, "error": error, "run": event.run, **_exit(exit)}
         case ev.BotBackingOff():
@@ -135,7 +134,7 @@ def _activity_of(event: ev.Event) -> tuple[str, str, dict[str, Any]] | None:
 
 def _errors(event: ev.Event) -> Iterator[Line]:
     match event:
-        case ev.BotExited(exit=exit) if not _expected(exit):
+        case ev.BotExited(exit=exit) if not exit.expected:
             why = f" ({exit.reason})" if exit.reason else ""
             context: dict[str, Any] = {"run": event.run, **_exit(exit), "stderr": event.stderr_tail}
             message = f"{exit}{why}"
@@ -180,10 +179,6 @@ def _registry(event: ev.Event, version: int) -> Iterator[Line]:
             return
     row = {"timestamp": rfc3339(event.at), "action": registry_action(event), "bot_id": event.bot_id}
     yield REGISTRY_FILE, {**row, "version": version, "details": details}
-
-
-def _expected(exit: ExitRecord) -> bool:
-    return exit.clean or exit.reason in _EXPECTED
 
 
 def _exit(exit: ExitRecord) -> dict[str, Any]:

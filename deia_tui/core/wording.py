@@ -40,9 +40,8 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
         case ev.BotStopping():
             return "info", "stopping", event.reason
         case ev.BotExited():
-            expected = event.exit.reason in ("stopped", "restarted", "killed") or event.exit.clean
             why = f" ({event.exit.reason})" if event.exit.reason else ""
-            return ("info" if expected else "error"), "exited", f"{event.exit}{why}"
+            return ("info" if event.exit.expected else "error"), "exited", f"{event.exit}{why}"
         case ev.BotBackingOff():
             used = f"restart {event.attempt}/{event.max_restarts}"
             return "warning", "backoff", f"{event.reason} · {used} in {event.delay_s:.1f} s"

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from deia_tui.core import breaker as brk
 from deia_tui.core import events as ev
-from deia_tui.core.bots import WANTED_EXITS
 from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.hive.clock import Clock
 
@@ -26,7 +25,7 @@ def verdict(event: ev.Event) -> bool | None:
         case ev.TurnEnded(status="failed", refused=False) | ev.ProbeFailed():
             return False
         case ev.BotExited(exit=exit):
-            return None if exit.clean or exit.reason in WANTED_EXITS or exit.reason == "killed" else False
+            return None if exit.expected else False
         case _:
             return None
 
