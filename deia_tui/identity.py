@@ -17,20 +17,33 @@ class Identity:
     boot_id: str
 
     def open(self) -> int | None:
-        """A pidfd of exactly this process (the caller closes it), or None when it has ended and was reaped."""
+        """A pidfd of exactly this process (the caller closes it), or None when it has ended and was reaped.
+
+        Raises OSError when that cannot be found out: out of descriptors, a living process must not be taken for dead.
+        """
         if self.boot_id != boot_id():
             return None
         try:
             pidfd = os.pidfd_open(self.pid)
-        except OSError:
+        except (ProcessLookupError, ValueError, OverflowError):
             return None
-        if start_ticks(self.pid) != self.start_ticks:
+        try:
+            same = start_ticks(self.pid) == self.start_ticks
+        except OSError:
+            os.close(pidfd)
+            raise
+        if not same:
             os.close(pidfd)
             return None
         return pidfd
 
+    def lives(self) -> bool:
+        """It exists and is no zombie; raises OSError as `open` does."""
+        fields = _stat(self.pid) if self.boot_id == boot_id() else []
+        return len(fields) > 19 and int(fields[19]) == self.start_ticks and fields[0] not in (b"Z", b"X")
+
     def send(self, signum: signal.Signals) -> bool:
-        """Send a signal to exactly this process; False when it is gone."""
+        """Send a signal to exactly this process; False when it is gone. Raises OSError as `open` does."""
         pidfd = self.open()
         if pidfd is None:
             return False
@@ -50,12 +63,21 @@ def identify(pid: int) -> Identity | None:
 
 
 def start_ticks(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None when there is none of that number."""
+    """When a process started, in clock ticks since boot; None when there is none of that number.
+
+    Raises OSError when /proc is out of reach.
+    """
+    fields = _stat(pid)
+    return int(fields[19]) if len(fields) > 19 else None
+
+
+def _stat(pid: int) -> list[bytes]:
+    """The fields of /proc/PID/stat from the third (the state) on; none where there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
-            return int(stat.read().rpartition(b")")[2].split()[19])
-    except (OSError, IndexError, ValueError):
-        return None
+            return stat.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 @cache

@@ -70,6 +70,7 @@ class BotSection(Section):
     autostart: bool = False
     restart: RestartPolicy | None = None
     memory_mb: Annotated[float, Field(gt=0)] | None = None
+    memory_max_mb: Annotated[float, Field(gt=0)] | None = None
     nice: Niceness | None = None
 
 
@@ -134,6 +135,7 @@ class Template(Section):
     instance: str = ""
     heartbeat_min: float | None = None
     memory_mb: Annotated[float, Field(gt=0)] | None = None
+    memory_max_mb: Annotated[float, Field(gt=0)] | None = None
     storage_gb: float | None = None
     cooldown_s: Annotated[float, Field(ge=0)] = 0.0
     nice: Niceness = 0
@@ -214,6 +216,7 @@ class Catalogue(Section):
             template=what if template else None,
             workdir=str(Path(section.workdir).expanduser()) if section.workdir else "",
             memory_mb=memory_mb or self.settings.runaway.memory_mb,
+            memory_max_mb=section.memory_max_mb or (template.memory_max_mb if template else None),
             nice=nice,
             restart=restart or self.settings.restart.policy,
             work_grace_s=self.settings.process.work_grace_s,

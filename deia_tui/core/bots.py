@@ -60,7 +60,8 @@ class AgentSpec:
 class BotSpec:
     """A bot as declared: everything needed to run it, and nothing that changes while it runs.
 
-    `memory_mb` is the alert limit (not a hard one); `nice` is added to the bot's and its agent's niceness;
+    `memory_mb` is the alert limit, above `memory_max_mb` the whole process tree is killed; `nice` is added to the bot's
+    and its agent's niceness;
     `work_grace_s` is how long a graceful stop lets the current work go on before it is interrupted.
     `workdir` is absolute, or "" for a folder of the bot's own under `.deia/run/work/`.
     """
@@ -70,6 +71,7 @@ class BotSpec:
     template: str | None = None
     workdir: str = ""
     memory_mb: float = 500.0
+    memory_max_mb: float | None = None
     nice: int = 0
     restart: RestartPolicy = RestartPolicy.PERMANENT
     work_grace_s: float = 8.0
@@ -93,7 +95,8 @@ CANNOT_START = 78
 class ExitRecord:
     """How a run ended: exactly one of `code` and `signal` (a name like SIGKILL), or neither when nobody saw it.
 
-    `at` is unix seconds; `reason` is why it was ended (a StopReason, `killed`, `hung`, `rebooted`, …) or "".
+    `at` is unix seconds; `reason` is why it was ended (a StopReason, `killed`, `hung`, `rebooted`, …), `oom` when its host
+    did so for want of memory, or "".
     """
 
     at: float

@@ -14,6 +14,7 @@ from deia_tui.core.client import HiveClient
 from deia_tui.core.commands import SendMessage
 from deia_tui.core.errors import CommandRejected
 from deia_tui.folder import Folder
+from deia_tui.host.presence import living_hosts
 from deia_tui.identity import wait_for_end
 
 CAST = (
@@ -49,8 +50,8 @@ def temporary_hive() -> Iterator[Folder]:
         folder.hive_toml.write_text(HEAD + "".join(_declare(*member) for member in CAST))
         yield folder
     finally:
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            wait_for_end(json.loads((folder.run / "host.json").read_text())["pid"], timeout_s=15)
+        for host in living_hosts(folder):
+            wait_for_end(host.pid, timeout_s=15)
         shutil.rmtree(root, ignore_errors=True)
 
 

@@ -1,6 +1,6 @@
 """The seam between the supervisor and whatever makes bot processes: place, end and watch runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,11 +71,12 @@ class NodeLost:
 
 @dataclass(frozen=True, slots=True)
 class NodeFound:
-    """A node serves: these runs live, these ended and were not forgotten yet."""
+    """A node serves: these runs live, these ended and were not forgotten yet, these are about to be started."""
 
     pid: int
     runs: Sequence[Placed]
     ended: Sequence[Ended]
+    starting: Collection[tuple[str, int]] = frozenset()
 
 
 EngineEvent = Placed | NotPlaced | Ended | Sampled | NodeLost | NodeFound

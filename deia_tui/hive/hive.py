@@ -72,6 +72,7 @@ class Hive:
         self._launching = asyncio.Lock()
         self._closing = asyncio.Event()
         self._opened = False
+        self._early: list[EngineEvent] = []
         self._leave_bots = True
         self.closing_reason = ""
 
@@ -205,6 +206,8 @@ class Hive:
         )
         await take_over(self._roster, self._around, self._store, loaded, found)
         self._opened = True
+        for event in self._early:
+            self._listen(event)
         await self._autostart(rebooted=machine_restarted(loaded))
 
     async def _autostart(self, *, rebooted: bool) -> None:
@@ -271,6 +274,9 @@ class Hive:
     # What the engine says
 
     def _listen(self, event: EngineEvent) -> None:
+        if not self._opened:  # not every bot has its keeper yet
+            self._early.append(event)
+            return
         match event:
             case Placed() | NotPlaced() | Ended():
                 keeper = self._roster.find(event.bot_id)

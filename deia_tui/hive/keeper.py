@@ -253,7 +253,8 @@ class Keeper:
         around.launcher.release(self.bot_id)
         for frames in await asyncio.to_thread(read_spool, around.folder.spool(self.bot_id, run)):
             await self._take_frames(run, (frame for frame in frames if frame["type"] != "ready"))
-        exit = replace(ended.exit, reason=ended.exit.reason or (state.reason if isinstance(state, lc.Stopping) else ""))
+        asked = isinstance(state, lc.Stopping) and ended.exit.reason != REBOOTED
+        exit = replace(ended.exit, reason=state.reason) if asked else ended.exit
         exited = ev.BotExited(at=time.time(), bot_id=self.bot_id, run=run, exit=exit, stderr_tail=ended.stderr_tail)
         events: list[ev.Event] = [exited]
         with self.messages.calls.provisional():

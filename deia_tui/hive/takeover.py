@@ -58,7 +58,7 @@ def meet(roster: Roster, found: NodeFound) -> None:
         if (placed := known.get(run)) is not None:
             keeper.put(placed)
             keeper.insist()
-        elif run not in ended and keeper in roster.with_process():
+        elif run not in ended and run not in found.starting and keeper in roster.with_process():
             keeper.put(unseen(*run))
 
 

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from deia_tui.host.loop import Loop
@@ -95,7 +96,7 @@ class Clients:
         self._left = left
         self._loop = loop
         self._listener = listener
-        self._listener.setblocking(False)
+        listener.setblocking(False)
         self._connected: set[Client] = set()
         self._open()
 
@@ -108,6 +109,15 @@ class Clients:
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
         return (self._listener, *(client.sock for client in self._connected))
+
+    def listen(self, listener: socket.socket) -> None:
+        """On another socket than before; who is connected stays."""
+        with suppress(KeyError):  # it may be resting
+            self._loop.unwatch(self._listener.fileno())
+        self._listener.close()
+        listener.setblocking(False)
+        self._listener = listener
+        self._open()
 
     def tell(self, op: str, **fields: Any) -> None:
         """Send a line to everybody who said hello."""

@@ -1,9 +1,9 @@
 """The processes in the host's care: sees every end, and sees to it that nothing of a run survives it.
 
 Rule one: a child of the host that is no bot of its own is a leftover, and dies. Since every bot is below the host and
-orphans are handed up to it, that alone ends whole trees, daemons with an empty environment included. Bots of a former
-host are watched by pidfd, and hunted where their own parent would have to reap; what is below them is looked at every
-second, since nobody hands us what they leave.
+orphans are handed up to it, that alone ends whole trees, daemons with an empty environment included. Rule two: of bots
+of a former host nobody hands us what they leave. They are watched by pidfd, and what they leave is hunted by the nonce
+of their run and by what was last seen below them, by this host or by the one before it (below.py).
 """
 
 import os
@@ -11,26 +11,29 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 
+from deia_tui.host.below import LastSeen
 from deia_tui.host.hunt import PAUSE_S, Hunt
 from deia_tui.host.loop import Loop
-from deia_tui.host.processes import by_parent, descendants, my_children
-from deia_tui.host.records import Exit, Records, RunRecord
-from deia_tui.identity import Identity
+from deia_tui.host.processes import Tree, descendants, living, my_children
+from deia_tui.host.records import Exit, Key, Records, RunRecord
+from deia_tui.identity import Identity, boot_id
 
 RETRY_S = 1.0
-LOOK_S = 1.0
 
 
 class Custody:
     """`on_exit` is told how each run ended; `on_rest` is called whenever there may be less to care for."""
 
-    def __init__(self, records: Records, *, on_exit: Callable[[Exit], None], on_rest: Callable[[], None]) -> None:
+    def __init__(
+        self, records: Records, last_seen: LastSeen, *, on_exit: Callable[[Exit], None], on_rest: Callable[[], None]
+    ) -> None:
         self._records = records
+        self._last_seen = last_seen
         self._on_exit = on_exit
         self._on_rest = on_rest
         self._own: dict[int, RunRecord] = {}
-        self._adopted: dict[str, int] = {}
-        self._below: dict[str, frozenset[Identity]] = {}
+        self._adopted: dict[Key, int] = {}
+        self._reasons: dict[Key, str] = {}
         self._leftovers: list[int] = []
         self._hunt = Hunt()
         self.loop = Loop(self._reap)
@@ -43,32 +46,63 @@ class Custody:
         self._own[record.pid] = record
 
     def take_over(self, record: RunRecord) -> None:
-        """A run of a former host: adopt it, or note that it has ended."""
-        pidfd = record.identity.open()
-        if pidfd is None:
-            self._records.end_unseen(record)
-            self._hunt_down(record)
+        """A run of a former host that is ours now (in `records.runs`): watch it, or note that it has ended."""
+        try:
+            pidfd = record.identity.open()
+        except OSError:  # out of descriptors: it is watched as soon as there is one
+            self.loop.later(RETRY_S, lambda: self.take_over(record))
             return
-        self._records.adopt(record)
-        self._adopted[record.bot_id] = pidfd
+        if pidfd is None:
+            self._adopted_ended(record)
+            return
+        self._adopted[record.key] = pidfd
         self.loop.watch(pidfd, lambda: self._adopted_ended(record))
-        if len(self._adopted) == 1:
-            self.loop.later(0, self._look_below)
+
+    def sweep(self, nonce: str) -> None:
+        """A run that has ended under a former host: nothing of it may be left."""
+        self._hunt_down(nonce, None)
+
+    def look(self, tree: Tree) -> None:
+        """Remember what is below the bots. What outlived its bot, and should be dead by now, is hunted."""
+        alive = living(tree)
+        seen = {}
+        for record in self._records.runs.values():
+            below = {process.identity for process in descendants(tree, record.pid)} & alive.keys()
+            if below:
+                seen[record.nonce] = frozenset(below)
+        running = {record.nonce for record in self._records.runs.values()}
+        for nonce, left in self._last_seen.left(running, alive).items():
+            seen[nonce] = left
+            self.sweep(nonce)
+        self._last_seen.note(seen)
 
     def send(self, record: RunRecord, signum: signal.Signals) -> None:
-        """To the bot itself. A child keeps its pid until we reap it; of an adopted bot we hold a pidfd."""
-        with suppress(OSError):
-            if record.pid in self._own:
-                os.kill(record.pid, signum)
-            else:
-                signal.pidfd_send_signal(self._adopted[record.bot_id], signum)
+        """To the bot itself; one that is stopped is woken to hear a SIGTERM."""
+        self._send(record, signum)
+        if signum is signal.SIGTERM:
+            self._send(record, signal.SIGCONT)
 
-    def kill(self, record: RunRecord) -> None:
-        """SIGKILL to everything of the run; its exit follows."""
-        if record.pid in self._own:
-            self.send(record, signal.SIGKILL)
+    def kill(self, record: RunRecord, reason: str = "") -> None:
+        """SIGKILL to everything of the run; its exit follows, and tells `reason`."""
+        if reason:
+            self._reasons[record.key] = reason
+        if self._is_child(record):
+            self._send(record, signal.SIGKILL)
         else:
-            self._hunt_down(record)
+            self._hunt_down(record.nonce, record.identity)
+
+    def _send(self, record: RunRecord, signum: signal.Signals) -> None:
+        """A child keeps its pid until we reap it; of an adopted bot we hold a pidfd."""
+        with suppress(OSError):
+            if self._is_child(record):
+                os.kill(record.pid, signum)
+            elif record.key in self._adopted:
+                signal.pidfd_send_signal(self._adopted[record.key], signum)
+            else:
+                record.identity.send(signum)
+
+    def _is_child(self, record: RunRecord) -> bool:
+        return self._own.get(record.pid) is record
 
     def _reap(self) -> None:
         """Children have ended: first their orphans die, then their exits are told."""
@@ -80,7 +114,9 @@ class Custody:
                 ended.append((record, os.waitstatus_to_exitcode(status)))
         self._kill_leftovers()
         for record, exitcode in ended:
-            self._on_exit(self._records.end(record, *_code_or_signal(exitcode)))
+            code, name = _code_or_signal(exitcode)
+            reason = self._reasons.pop(record.key, "")
+            self._on_exit(self._records.end(record, code=code, signal=name, reason=reason if code is None else ""))
         self._on_rest()
 
     def _kill_leftovers(self) -> None:
@@ -94,29 +130,21 @@ class Custody:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
 
-    def _look_below(self) -> None:
-        """Remember the processes of adopted bots, for the day they die alone."""
-        with suppress(OSError):  # out of descriptors
-            tree = by_parent() if self._adopted else {}
-            for bot_id in self._adopted:
-                below = descendants(tree, self._records.runs[bot_id].pid)
-                self._below[bot_id] = frozenset(process.identity for process in below)
-        if self._adopted:
-            self.loop.later(LOOK_S, self._look_below)
-
     def _adopted_ended(self, record: RunRecord) -> None:
-        pidfd = self._adopted.pop(record.bot_id)
-        self.loop.unwatch(pidfd)
-        os.close(pidfd)
-        self._hunt_down(record, self._below.pop(record.bot_id, frozenset()))
-        self._on_exit(self._records.end_unseen(record))
+        pidfd = self._adopted.pop(record.key, None)
+        if pidfd is not None:
+            self.loop.unwatch(pidfd)
+            os.close(pidfd)
+        if record.boot_id == boot_id():
+            self._hunt_down(record.nonce, None)
+        self._on_exit(self._records.end_unseen(record, reason=self._reasons.pop(record.key, "")))
         self._on_rest()
 
-    def _hunt_down(self, record: RunRecord, below: frozenset[Identity] = frozenset()) -> None:
+    def _hunt_down(self, nonce: str, bot: Identity | None) -> None:
         hunting = bool(self._hunt)
-        self._hunt.begin(record, below)
+        self._hunt.begin(nonce, bot, self._last_seen.of(nonce))
         if not hunting:
-            self._hunt_on()
+            self.loop.later(0, self._hunt_on)
 
     def _hunt_on(self) -> None:
         with suppress(OSError):  # out of descriptors

@@ -1,47 +1,66 @@
-"""The host: owns the bot processes of one hive on this machine, and tells whoever is connected what becomes of them."""
+"""The host: owns bot processes of a hive on this machine, and tells whoever is connected what becomes of them."""
 
-import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterable
 
+from deia_tui.core.errors import ConfigError
 from deia_tui.folder import Folder
+from deia_tui.host.below import LastSeen
 from deia_tui.host.clients import Client, Clients
-from deia_tui.host.custody import Custody
+from deia_tui.host.custody import RETRY_S, Custody
+from deia_tui.host.inotify import Deletions
+from deia_tui.host.looks import Looks
 from deia_tui.host.newborn import Child
-from deia_tui.host.processes import by_parent
+from deia_tui.host.presence import Presence
 from deia_tui.host.records import Exit, Key, Records, RunRecord
-from deia_tui.host.sample import Sampler
 from deia_tui.host.spawn import Request, Spawner, SpawnFailed
-from deia_tui.host.wire import PROTOCOL, Line, fingerprint
+from deia_tui.host.succession import Succession
+from deia_tui.host.wire import PROTOCOL, Line
 
 UNNEEDED_S = 5.0
-SAMPLE_PERIOD_S = 1.0
 
 
 class Host:
     """Serves on `listener` from `serve` until nobody needs it; `nofile` are the limits its bots get."""
 
-    def __init__(self, folder: Folder, child: Child, listener: socket.socket, nofile: tuple[int, int]) -> None:
-        self._records = Records(folder)
-        self._custody = Custody(self._records, on_exit=self._announce, on_rest=self._may_end)
+    def __init__(
+        self, folder: Folder, child: Child, presence: Presence, listener: socket.socket, nofile: tuple[int, int]
+    ) -> None:
+        me = presence.me.identity
+        self._folder = folder
+        self._presence = presence
+        self._records = Records(folder, me)
+        self._last_seen = LastSeen(folder, me)
+        self._custody = Custody(self._records, self._last_seen, on_exit=self._announce, on_rest=self._may_end)
         self._loop = self._custody.loop
         self._clients = Clients(self._loop, listener, obey=self._obey, left=self._may_end)
+        self._looks = Looks(self._records, self._custody, self._clients)
+        self._succession = Succession(
+            folder,
+            self._records,
+            self._last_seen,
+            self._custody,
+            on_adopted=self._announce_adopted,
+            on_exit=self._announce,
+        )
         self._spawner = Spawner(folder, child, self._records, inherited=self._sockets, nofile=nofile)
         self._requests: dict[Key, tuple[Client, Request]] = {}
-        self._sampler = Sampler()
-        self._sampling = False
-        self._retiring = False
+        self._deletions: Deletions | None = None
         self._needed_at = 0.0
-        self._fingerprint = fingerprint()
 
     def serve(self) -> None:
-        for record in self._records.read():
-            self._custody.take_over(record)
+        self._records.remove_halves()
+        self._succession.look()
+        self._guard_files()
         self._may_end()
         self._loop.run()
+        self._presence.leave()
         self._records.save()
+        if not self._custody:
+            self._last_seen.note({})
         self._clients.close()
 
     # What clients ask
@@ -61,10 +80,14 @@ class Host:
             client.refuse(f"This host speaks protocol {PROTOCOL}, not {asked!r}: wait until its bots have ended.")
             return
         client.greeted = True
+        if line.get("fingerprint") == self._presence.me.fingerprint:  # new runs are for us, and so are orphaned ones
+            self._succession.renounced = False
+            self._succession.look()
         runs = [record.to_line() for record in self._records.runs.values()]
         exits = [exit.to_line() for exit in self._records.exits.values()]
-        welcome = {"protocol": PROTOCOL, "fingerprint": self._fingerprint, "pid": os.getpid()}
-        client.send("welcome", **welcome, runs=runs, exits=exits)
+        me = self._presence.me
+        about = {"protocol": PROTOCOL, "fingerprint": me.fingerprint, "pid": me.pid, "others": self._succession.others}
+        client.send("welcome", **about, runs=runs, exits=exits)
 
     def _carry_out(self, client: Client, op: object, line: Line) -> None:
         match op:
@@ -84,9 +107,9 @@ class Host:
             case "forget":
                 self._records.forget(_key(line))
             case "sample":
-                self._sample_for(client, bool(line["on"]))
+                self._looks.sample_for(client, bool(line["on"]))
             case "retire":
-                self._retiring = True
+                self._succession.renounced = True
                 self._may_end()
             case _:
                 client.refuse(f"This host knows no {op!r}.")
@@ -117,13 +140,14 @@ class Host:
             return
         client, request = self._requests.pop(next(iter(self._requests)))
         try:
-            if self._retiring:
+            if self._succession.renounced:
                 raise SpawnFailed("This host retires: ask a new one.")
             record = self._spawner.spawn(request)
         except SpawnFailed as error:
             self._fail(client, request.key, str(error))
         else:
             self._custody.take(record)
+            self._looks.begin()
             about = {"bot_id": record.bot_id, "run": record.run, "pid": record.pid}
             self._clients.tell("spawned", **about, start_ticks=record.start_ticks, port=record.port)
         if self._requests:
@@ -145,39 +169,42 @@ class Host:
     def _announce(self, exit: Exit) -> None:
         self._clients.tell("exited", **exit.to_line())
 
-    # Samples
+    def _announce_adopted(self, record: RunRecord) -> None:
+        self._clients.tell("adopted", **record.to_line())
+        self._looks.begin(0)
 
-    def _sample_for(self, client: Client, on: bool) -> None:
-        client.sampling = on
-        if on and not self._sampling:
-            self._sampling = True
-            self._sampler.forget()
-            self._look()
-            self._loop.later(SAMPLE_PERIOD_S, self._sample)
+    # Files that others delete
 
-    def _sample(self) -> None:
-        audience = [client for client in self._clients if client.sampling]
-        self._sampling = bool(audience)
-        if audience:
-            bots = self._look()
-            for client in audience:
-                client.send("samples", at=time.time(), bots=bots)
-            self._loop.later(SAMPLE_PERIOD_S, self._sample)
-
-    def _look(self) -> dict[str, list[float]]:
+    def _guard_files(self) -> None:
         try:
-            tree = by_parent()
-        except OSError:  # out of descriptors
-            return {}
-        lives = {bot_id: (record.pid, record.start_ticks) for bot_id, record in self._records.runs.items()}
-        return self._sampler.take(tree, lives, time.monotonic())
+            self._deletions = Deletions()
+            self._loop.watch(self._deletions.fd, self._restore)
+        except OSError as error:
+            print(f"Nobody tells this host of deleted files ({error.strerror}): do not delete any.", file=sys.stderr)
+            return
+        self._restore()
+
+    def _restore(self) -> None:
+        """Something in `.deia/run/` was deleted: what is ours comes back, as long as there is a hive."""
+        assert self._deletions is not None
+        self._deletions.drain()
+        if not self._folder.root.is_dir():
+            return
+        try:
+            self._folder.create()
+            self._deletions.watch(self._folder.run)
+            if not self._presence.is_complete():
+                self._clients.listen(self._presence.listen())
+                self._records.save()
+        except (OSError, ConfigError):
+            self._loop.later(RETRY_S, self._restore)
 
     # The end
 
     def _may_end(self) -> None:
         """Called whenever a need may have gone: ends at once when retiring, else when none comes back in time."""
         self._needed_at = time.monotonic()
-        if self._retiring and not self._has_work():
+        if self._succession.renounced and not self._has_work():
             self._loop.end()
         elif not self._is_needed():
             self._loop.later(UNNEEDED_S, self._end_unless_needed)

@@ -5,63 +5,73 @@ What it left when it died alone is found by the nonce of its run, and by what wa
 """
 
 import signal
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 
-from deia_tui.host.processes import Tree, by_parent, carriers, descendants
-from deia_tui.host.records import RunRecord
+from deia_tui.host.processes import Process, Tree, by_parent, carriers, descendants, living
 from deia_tui.identity import Identity
 
 PAUSE_S = 0.005
 _PATIENCE = 100
 _ROUNDS = 400
 
+Alive = Mapping[Identity, Process]
+
+
+@dataclass(slots=True)
+class Prey:
+    """One run: its bot (None when that is known to have ended), and what descended from it when it was last seen."""
+
+    bot: Identity | None
+    below: frozenset[Identity]
+    rounds: int = 0
+
 
 class Hunt:
     """True while it goes on; call `round` every PAUSE_S until it is over."""
 
     def __init__(self) -> None:
-        self._rounds: dict[str, int] = {}
-        self._prey: dict[str, RunRecord] = {}
-        self._below: dict[str, frozenset[Identity]] = {}
+        self._prey: dict[str, Prey] = {}
 
     def __bool__(self) -> bool:
         return bool(self._prey)
 
-    def begin(self, record: RunRecord, below: frozenset[Identity]) -> None:
-        """`below`: what descended from the bot when it was last seen alive."""
-        self._below[record.nonce] = self._below.get(record.nonce, frozenset()) | below
-        self._prey[record.nonce] = record
-        self._rounds[record.nonce] = 0
-        record.identity.send(signal.SIGSTOP)
+    def begin(self, nonce: str, bot: Identity | None, below: frozenset[Identity]) -> None:
+        known = self._prey.get(nonce)
+        if known is not None:
+            below, bot = below | known.below, bot or known.bot
+        self._prey[nonce] = Prey(bot, below)
+        if bot is not None:
+            with suppress(OSError):  # out of descriptors
+                bot.send(signal.SIGSTOP)
 
     def round(self) -> None:
-        """Kill what is there now, and drop each hunt that finds nothing any more."""
+        """Kill what is there now, and drop each hunt that finds nothing more. Raises OSError when it cannot look."""
         tree = by_parent()
+        alive = living(tree)
         marked = carriers(self._prey)
-        for nonce, record in list(self._prey.items()):
-            self._rounds[nonce] += 1
-            found = [identity for owner, identity in marked if owner == nonce]
-            found += _family(tree, self._below[nonce])
-            if not _strike(record, tree, found, last=self._rounds[nonce] > _PATIENCE) or self._rounds[nonce] > _ROUNDS:
-                del self._prey[nonce], self._rounds[nonce], self._below[nonce]
+        for nonce, prey in list(self._prey.items()):
+            prey.rounds += 1
+            found = {identity for owner, identity in marked if owner == nonce} | _family(prey.below, tree, alive)
+            if not _strike(prey, found, tree, alive) or prey.rounds > _ROUNDS:
+                del self._prey[nonce]
 
 
-def _strike(record: RunRecord, tree: Tree, marked: Collection[Identity], *, last: bool) -> bool:
-    """Kill the run's processes, the bot once it is alone (or with `last`); False when there was none."""
-    alive = {process.identity for siblings in tree.values() for process in siblings if not process.zombie}
-    below = {process.identity for process in descendants(tree, record.pid)} if record.identity in alive else set()
-    victims = ((below & alive) | set(marked)) - {record.identity}
+def _strike(prey: Prey, found: set[Identity], tree: Tree, alive: Alive) -> bool:
+    """Kill the run's processes, the bot once it is alone (or for want of patience); False when there was none."""
+    bot = prey.bot if prey.bot in alive else None
+    below = {process.identity for process in descendants(tree, bot.pid)} & alive.keys() if bot else set()
+    victims = (below | found) - {bot}
     for identity in victims:
         identity.send(signal.SIGKILL)
-    if record.identity in alive and (last or not victims):
-        record.identity.send(signal.SIGKILL)
-    return bool(victims) or record.identity in alive
+    if bot and (prey.rounds > _PATIENCE or not victims):
+        bot.send(signal.SIGKILL)
+    return bool(victims or bot)
 
 
-def _family(tree: Tree, known: Collection[Identity]) -> list[Identity]:
+def _family(known: Collection[Identity], tree: Tree, alive: Alive) -> set[Identity]:
     """Those of `known` that live, with everything below them."""
-    everything = [process for siblings in tree.values() for process in siblings if known and not process.zombie]
-    alive = [process for process in everything if process.identity in known]
-    return [
-        process.identity for root in alive for process in (root, *descendants(tree, root.pid)) if not process.zombie
-    ]
+    roots = [identity for identity in known if identity in alive]
+    below = {process.identity for root in roots for process in descendants(tree, root.pid)}
+    return {*roots, *(below & alive.keys())}

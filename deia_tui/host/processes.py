@@ -31,7 +31,7 @@ Tree = Mapping[int, list[Process]]
 
 
 def by_parent() -> Tree:
-    """Everything that runs now, in one pass."""
+    """Everything that runs now, in one pass. Raises OSError, never half of it, when out of descriptors."""
     tree: dict[int, list[Process]] = {}
     for process in _all():
         tree.setdefault(process.ppid, []).append(process)
@@ -44,6 +44,17 @@ def descendants(tree: Tree, pid: int) -> list[Process]:
     for process in found:
         found += tree.get(process.pid, ())
     return found
+
+
+def living(tree: Tree) -> dict[Identity, Process]:
+    """Everything in it that is no zombie."""
+    return {process.identity: process for siblings in tree.values() for process in siblings if not process.zombie}
+
+
+def last_pid() -> int:
+    """The newest process of this machine: while it stays the same, nobody was born."""
+    with open("/proc/loadavg", "rb") as loadavg:
+        return int(loadavg.read().split()[4])
 
 
 def my_children() -> list[int]:
@@ -75,7 +86,7 @@ def _environ(pid: int) -> bytes:
     try:
         with open(f"/proc/{pid}/environ", "rb") as environ:
             return environ.read()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return b""
 
 
@@ -83,11 +94,11 @@ def _all() -> Iterator[Process]:
     for pid in _pids():
         try:
             fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-        except OSError:
+        except FileNotFoundError:
             continue
         try:
             stat = os.read(fd, 1024)
-        except OSError:
+        except ProcessLookupError:
             continue
         finally:
             os.close(fd)

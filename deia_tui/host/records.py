@@ -7,12 +7,13 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from deia_tui.core.ids import is_bot_id
 from deia_tui.folder import Folder, write_atomic
 from deia_tui.host.wire import Line
 from deia_tui.identity import Identity
@@ -31,7 +32,8 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """A run that lives (wire.py). `output_from` is how long the bot's output log was before it."""
+    """A run that lives (wire.py). `output_from` is how long the bot's output log was before it; `host_pid` and
+    `host_ticks` tell which host has it."""
 
     bot_id: str
     run: int
@@ -44,6 +46,8 @@ class RunRecord:
     started_at: float
     spec: dict[str, Any]
     output_from: int = 0
+    host_pid: int = 0
+    host_ticks: int = 0
 
     @property
     def key(self) -> Key:
@@ -53,13 +57,18 @@ class RunRecord:
     def identity(self) -> Identity:
         return Identity(self.pid, self.start_ticks, self.boot_id)
 
+    @property
+    def host(self) -> Identity:
+        return Identity(self.host_pid, self.host_ticks, self.boot_id)
+
     def to_line(self) -> Line:
         return _fields(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How a run ended: `code` or `signal` (a name), or neither when nobody saw it. `at` is unix seconds."""
+    """How a run ended: `code` or `signal` (a name), or neither when nobody saw it. `at` is unix seconds; `reason` is
+    why the host ended it, or ""."""
 
     bot_id: str
     run: int
@@ -67,6 +76,8 @@ class Exit:
     code: int | None
     signal: str | None
     stderr_tail: list[str]
+    reason: str = ""
+    nonce: str = ""
 
     @property
     def key(self) -> Key:
@@ -79,35 +90,54 @@ class Exit:
 class Records:
     """`runs` by bot, since a bot runs at most once; `exits` until they are forgotten."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, host: Identity) -> None:
         self._folder = folder
+        self._host = host
         self.runs: dict[str, RunRecord] = {}
         self.exits: dict[Key, Exit] = {}
 
-    def read(self) -> list[RunRecord]:
-        """Take over the exits a former host left; returns the runs it has not seen ending."""
+    def remove_halves(self) -> None:
+        """What a host that was killed had not finished writing."""
         for found in self._folder.runs.glob(".*.tmp"):
             _remove(found)
-        for exit in _read_all(self._folder.runs, _EXIT_RECORD, Exit):
-            self.exits[exit.key] = exit
-        return [
-            record for record in _read_all(self._folder.runs, _RUN_RECORD, RunRecord) if record.key not in self.exits
-        ]
 
-    def begin(self, record: RunRecord) -> None:
-        """Raises OSError, and knows nothing of the run, when the record cannot be written."""
-        write_atomic(self._folder.run_record(*record.key), _json(record), sync=False)
-        self.adopt(record)
+    def read_exits(self) -> list[Exit]:
+        """Take over the exits other hosts have left; returns those that were not known yet."""
+        found = [exit for exit in _read_all(self._folder.runs, _EXIT_RECORD, Exit) if exit.key not in self.exits]
+        self.exits.update((exit.key, exit) for exit in found)
+        return found
 
-    def adopt(self, record: RunRecord) -> None:
-        """A run with a record on disk lives."""
+    def of_others(self) -> list[RunRecord]:
+        """The runs on disk that are not ours and have no exit."""
+        mine = {record.key for record in self.runs.values()}
+        found = _read_all(self._folder.runs, _RUN_RECORD, RunRecord)
+        return [record for record in found if record.key not in mine and record.key not in self.exits]
+
+    def begin(self, record: RunRecord) -> RunRecord:
+        """A run of ours; raises OSError, and knows nothing of it, when the record cannot be written."""
+        record = replace(record, host_pid=self._host.pid, host_ticks=self._host.start_ticks)
+        self._write(record)
         self.runs[record.bot_id] = record
+        return record
 
-    def end(self, record: RunRecord, code: int | None, signal: str | None, at: float | None = None) -> Exit:
+    def claim(self, record: RunRecord) -> RunRecord:
+        """A run of a host that has died is ours now, also when the disk is too full to say so."""
+        with suppress(OSError):
+            return self.begin(record)
+        self.runs[record.bot_id] = record
+        return record
+
+    def end(self, record: RunRecord, *, code: int | None, signal: str | None, reason: str, at: float = 0.0) -> Exit:
         """The run ended this way, just now if `at` is not given."""
-        tail = _tail(self._folder.output_log(record.bot_id), record.output_from)
         exit = Exit(
-            bot_id=record.bot_id, run=record.run, at=at or time.time(), code=code, signal=signal, stderr_tail=tail
+            bot_id=record.bot_id,
+            run=record.run,
+            at=at or time.time(),
+            code=code,
+            signal=signal,
+            stderr_tail=_tail(self._folder.output_log(record.bot_id), record.output_from),
+            reason=reason,
+            nonce=record.nonce,
         )
         if self.runs.get(record.bot_id) == record:
             del self.runs[record.bot_id]
@@ -115,23 +145,35 @@ class Records:
         self._save(exit)
         return exit
 
-    def end_unseen(self, record: RunRecord) -> Exit:
+    def end_unseen(self, record: RunRecord, *, reason: str) -> Exit:
         """The run ended, but not as our child: only the bot itself can have left word how."""
         own = _read(self._folder.own_exit_record(*record.key)) or {}
-        code, at = own.get("code"), own.get("at")
-        return self.end(record, code if isinstance(code, int) else None, None, at if isinstance(at, float) else None)
+        code = own["code"] if isinstance(own.get("code"), int) else None
+        at = own["at"] if isinstance(own.get("at"), float) else 0.0
+        return self.end(record, code=code, signal=None, reason=reason if code is None else "", at=at)
 
     def forget(self, key: Key) -> None:
+        """Also an exit whose host has ended since it told of it."""
+        bot_id, run = key
+        if not is_bot_id(bot_id) or (bot_id in self.runs and self.runs[bot_id].run == run):
+            return
         if self.exits.pop(key, None) is not None:
             _remove(self._folder.run_record(*key))
-            _remove(self._folder.exit_record(*key))
-            _remove(self._folder.own_exit_record(*key))
+        _remove(self._folder.exit_record(*key))
+        _remove(self._folder.own_exit_record(*key))
 
     def save(self) -> None:
-        """Write what could not be written when it happened."""
+        """Write what could not be written when it happened, or was deleted since."""
         for exit in self.exits.values():
             if not self._folder.exit_record(*exit.key).exists():
                 self._save(exit)
+        for record in self.runs.values():
+            if not self._folder.run_record(*record.key).exists():
+                with suppress(OSError):
+                    self._write(record)
+
+    def _write(self, record: RunRecord) -> None:
+        write_atomic(self._folder.run_record(*record.key), _json(record), sync=False)
 
     def _save(self, exit: Exit) -> None:
         try:
@@ -154,12 +196,14 @@ def _json(record: RunRecord | Exit) -> bytes:
     return json.dumps(record.to_line(), separators=(",", ":")).encode()
 
 
-def _read_all(folder: Path, name: re.Pattern[str], kind: Callable[..., _Record]) -> Iterator[_Record]:
+def _read_all(folder: Path, name: re.Pattern[str], kind: type[_Record]) -> Iterator[_Record]:
+    """What hosts of any version wrote: fields that are not known here are passed over."""
+    known = {field.name for field in fields(kind)}
     for path in sorted(folder.iterdir()):
         line = _read(path) if name.fullmatch(path.name) else None
         if line is not None:
             try:
-                yield kind(**line)
+                yield kind(**{name: value for name, value in line.items() if name in known})
             except TypeError:  # not written by a host
                 continue
 

@@ -60,7 +60,11 @@ def used_ticks(before: Mapping[Life, Ticks], now: Mapping[Life, Ticks]) -> int:
     return max(0, own) + max(0, reaped - gone)
 
 
+def memory_mb(members: Iterable[Process]) -> float:
+    """Resident memory of processes together; a page that several share counts for each."""
+    return sum(member.rss_pages for member in members) * _PAGE_MB
+
+
 def _size(members: Iterable[Process]) -> list[float]:
     alive = [member for member in members if not member.zombie]
-    memory_mb = round(sum(member.rss_pages for member in alive) * _PAGE_MB, 1)
-    return [memory_mb, len(alive), sum(member.threads for member in alive)]
+    return [round(memory_mb(alive), 1), len(alive), sum(member.threads for member in alive)]

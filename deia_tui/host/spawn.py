@@ -121,7 +121,7 @@ class Spawner:
         try:
             pid = self._fork_child(request, listener, output, gate)
             record = _record(request, pid, port=listener.getsockname()[1], output_from=output_from)
-            self._records.begin(record)
+            record = self._records.begin(record)
             os.write(opener, b"!")  # without it the child ends at once: no bot runs that is not on record
             return record
         finally:
@@ -171,8 +171,7 @@ def _seed(folder: Folder, request: Request) -> Seed:
 
 def _record(request: Request, pid: int, *, port: int, output_from: int) -> RunRecord:
     identity = identify(pid)
-    if identity is None:  # it exists, so only /proc can be out of reach
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    assert identity is not None, "our own child, which nobody has reaped"
     return RunRecord(
         bot_id=request.bot_id,
         run=request.run,

@@ -1,32 +1,41 @@
-"""What a supervisor and a host say to each other on `.deia/run/host.sock`: one JSON object a line.
+"""What a supervisor and a host say to each other on `.deia/run/host-PID.sock`: one JSON object a line.
 
 Supervisor to host:
 
 | op       | fields                                                            | meaning |
 |----------|-------------------------------------------------------------------|---------|
-| hello    | protocol, fingerprint                                             | first line of a connection |
+| hello    | protocol, fingerprint                                             | first line of a connection; may be said again |
 | spawn    | bot_id, run, nonce, token, spec, env, ports [first, last]         | start a run; `spec` is BotSpec as JSON |
-| signal   | bot_id, run, signal                                               | send a signal number to the bot itself |
+| signal   | bot_id, run, signal                                               | send a signal number to the bot itself; SIGCONT follows SIGTERM |
 | kill     | bot_id, run                                                       | SIGKILL to its whole tree |
 | forget   | bot_id, run                                                       | the exit is committed: drop its record |
 | sample   | on                                                                | start or stop one `samples` a second |
-| retire   | –                                                                 | end as soon as no bot is left |
+| retire   | –                                                                 | end as soon as no bot is left, take over none; until a hello of its own fingerprint |
 
 Host to supervisor:
 
 | op           | fields                                                        | meaning |
 |--------------|---------------------------------------------------------------|---------|
-| welcome      | protocol, fingerprint, pid, runs [run record, …], exits [exited, …] | answer to hello |
+| welcome      | protocol, fingerprint, pid, runs [run record, …], exits [exited, …], others [pid, …] | answer to hello; `others` are living hosts with runs of their own |
 | refused      | error                                                         | the hello did not fit; the connection ends |
 | spawned      | bot_id, run, pid, start_ticks, port                           | it exists and its port listens |
 | spawn_failed | bot_id, run, error                                            | one sentence |
-| exited       | bot_id, run, at, code, signal, stderr_tail [line, …]          | repeated at each hello until forgotten |
+| adopted      | run record                                                    | a run of a host that died is this one's now |
+| exited       | bot_id, run, at, code, signal, stderr_tail [line, …], reason, nonce | repeated at each hello until forgotten; `reason` is `oom` or "" |
 | samples      | at, bots {id: [cpu_percent, memory_mb, processes, threads]}   | sums over each bot's process tree |
 
-A *run record* is {bot_id, run, nonce, token, pid, start_ticks, boot_id, port, started_at, spec, output_from}; the host
-keeps it as `.deia/run/bots/ID.RUN.json` as long as the run lives. `output_from` is how long the bot's output log was
-before it. `spawned`, `exited` and `welcome` agree for everybody who said hello; `spawn_failed` goes to who asked, also
-when a `kill` (or SIGTERM) overtakes the start: then there is no run and no `exited`.
+A *run record* is {bot_id, run, nonce, token, pid, start_ticks, boot_id, port, started_at, spec, output_from, host_pid,
+host_ticks}; the host that has the run keeps it as `.deia/run/bots/ID.RUN.json` as long as the run lives, and `ID.RUN.exit.json`,
+an *exited*, until it is forgotten. `output_from` is how long the bot's output log was before it. `spawned`, `adopted`,
+`exited` and `welcome` agree for everybody who said hello; `spawn_failed` goes to who asked, also when a `kill` (or SIGTERM)
+overtakes the start: then there is no run and no `exited`. About a run it does not have, a host does nothing.
+
+Hosts of several versions live in one hive: every host of another code than the supervisor's is told to retire, new runs go
+to one of its own. So that they understand each other, this is frozen, for PROTOCOL 1: how lines are made; every line and
+field above but `spawn`, which only a host of the same fingerprint is asked to do; names and fields of the two files above,
+of the introduction (presence.py) and of what was seen below bots (below.py). Fields may be added, and whoever reads passes
+over those it does not know; so does a supervisor with a line of another op. A new op for hosts goes to those of the same
+fingerprint only. Whatever breaks that needs another PROTOCOL, and that every host is made to end first.
 """
 
 import hashlib

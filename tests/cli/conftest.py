@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from deia_tui.folder import Folder
+from deia_tui.host.presence import living_hosts
 from deia_tui.identity import wait_for_end
 
 READY_S = 30.0
@@ -73,10 +74,7 @@ class Operator:
             assert wait_for_end(host), "the host outlives its hive"
 
     def _host(self) -> int | None:
-        try:
-            return int(json.loads((self.folder.run / "host.json").read_text())["pid"])
-        except (OSError, ValueError):
-            return None
+        return next((host.pid for host in living_hosts(self.folder)), None)
 
     def _records(self) -> list[dict[str, Any]]:
         return [json.loads(path.read_text()) for path in self.folder.runs.glob("*.json") if path.stem.count(".") == 1]

@@ -1,7 +1,6 @@
 """A store that takes nothing, as on a full disk: supervision goes on, and nobody is kept from leaving."""
 
 import asyncio
-import json
 import os
 import signal
 import sqlite3
@@ -18,6 +17,7 @@ from deia_tui.core.errors import StoreError
 from deia_tui.folder import Folder
 from deia_tui.hive.calls import Calls
 from deia_tui.hive.clock import Clock
+from deia_tui.host.presence import living_hosts
 from deia_tui.identity import ended, wait_for_end
 from tests.hive.conftest import HiveInTest
 
@@ -65,10 +65,7 @@ async def test_a_lost_host_is_replaced_and_known_once_the_store_is_back(lab: Hiv
 
 
 def host_pid(folder: Folder) -> int | None:
-    try:
-        return int(json.loads((folder.run / "host.json").read_bytes())["pid"])
-    except (OSError, ValueError):
-        return None
+    return next((host.pid for host in living_hosts(folder)), None)
 
 
 async def test_the_end_stops_bots_that_cannot_be_stopped_on_record(lab: HiveInTest) -> None:

@@ -17,6 +17,7 @@ import pytest
 import deia_tui
 from deia_tui.core.bots import AgentSpec, BotSpec, spec_to_json
 from deia_tui.folder import Folder, socket_path
+from deia_tui.host.presence import living_hosts
 from deia_tui.host.processes import by_parent, descendants
 from deia_tui.host.wire import PROTOCOL, encode
 from deia_tui.identity import Identity, boot_id, start_ticks
@@ -47,8 +48,8 @@ def is_running(pid: int) -> bool:
 class Wire:
     """A client connection."""
 
-    def __init__(self, folder: Folder) -> None:
-        path, directory = socket_path(folder.run, "host.sock")
+    def __init__(self, folder: Folder, host: int) -> None:
+        path, directory = socket_path(folder.run, f"host-{host}.sock")
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(DEADLINE_S)
         try:
@@ -127,15 +128,21 @@ class Hive:
         self.hosts.append(host)
         return host
 
+    def pids(self) -> list[int]:
+        """The hosts that live and can be found."""
+        return [host.pid for host in living_hosts(self.folder)]
+
     def end_host(self, signum: signal.Signals = signal.SIGTERM) -> int:
         """End the newest host this way; its exit status."""
         self.hosts[-1].send_signal(signum)
         return self.hosts[-1].wait(DEADLINE_S)
 
-    def connect(self) -> Wire:
+    def connect(self, host: int | None = None) -> Wire:
+        """To the one host there is, or to that one."""
+
         def attempt() -> Wire | None:
             try:
-                return Wire(self.folder)
+                return next((Wire(self.folder, pid) for pid in self.pids() if host in (None, pid)), None)
             except (FileNotFoundError, ConnectionRefusedError):
                 return None
 

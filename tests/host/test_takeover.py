@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from deia_tui.identity import start_ticks
+
 from .living import Hive, Wire, is_running, until
 
 Ending = Callable[[Hive], None]
 
 
 def crash(hive: Hive) -> None:
-    """A bot has its title only after it let go of the host's lock and socket, which would else seem to live on."""
+    """A bot has its title only after it let go of the host's sockets, on which would else seem to be somebody."""
     pids = [json.loads(path.read_text())["pid"] for path in hive.folder.runs.glob("*.json")]
     until(lambda: all(is_titled(pid) for pid in pids if is_running(pid)), "bots of their own")
     hive.end_host(signal.SIGKILL)
@@ -26,7 +28,7 @@ def is_titled(pid: int) -> bool:
 
 def terminate(hive: Hive) -> None:
     assert hive.end_host(signal.SIGTERM) == 0
-    assert not (hive.folder.run / "host.sock").exists() and not (hive.folder.run / "host.json").exists()
+    assert not list(hive.folder.run.glob("host-*.sock")) + list(hive.folder.run.glob("host-*[0-9].json"))
 
 
 either_way = pytest.mark.parametrize("end", [terminate, crash])
@@ -44,7 +46,8 @@ def test_bots_are_adopted_with_the_same_pids(hive: Hive, wire: Wire, end: Ending
     end(hive)
     assert all(is_running(pid) for pid in spawned)
     adopted = next_host(hive).hello()["runs"]
-    assert adopted == sorted(runs, key=lambda run: str(run["bot_id"]))
+    whose = {"host_pid": hive.hosts[-1].pid, "host_ticks": start_ticks(hive.hosts[-1].pid)}
+    assert adopted == [run | whose for run in sorted(runs, key=lambda run: str(run["bot_id"]))]
     assert {run["pid"] for run in adopted} == spawned
 
 
