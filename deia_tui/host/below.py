@@ -7,7 +7,7 @@ what was born within the last second, or while no host lived, and then hid that 
 
 import json
 import re
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping, Set
 from pathlib import Path
 
 from deia_tui.folder import Folder, write_atomic
@@ -29,8 +29,8 @@ class LastSeen:
         self._seen: Below = {}
         self._written: Below = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._seen)
+    def nonces(self) -> Set[str]:
+        return self._seen.keys()
 
     def of(self, nonce: str) -> frozenset[Identity]:
         return self._seen.get(nonce, frozenset())

@@ -62,6 +62,11 @@ class Custody:
         """A run that has ended under a former host: nothing of it may be left."""
         self._hunt_down(nonce, None)
 
+    @property
+    def remembers_ended(self) -> bool:
+        """What was below a run that has ended is remembered until a look finds it gone."""
+        return not self._last_seen.nonces() <= self._running()
+
     def look(self, tree: Tree) -> None:
         """Remember what is below the bots. What outlived its bot, and should be dead by now, is hunted."""
         alive = living(tree)
@@ -70,8 +75,7 @@ class Custody:
             below = {process.identity for process in descendants(tree, record.pid)} & alive.keys()
             if below:
                 seen[record.nonce] = frozenset(below)
-        running = {record.nonce for record in self._records.runs.values()}
-        for nonce, left in self._last_seen.left(running, alive).items():
+        for nonce, left in self._last_seen.left(self._running(), alive).items():
             seen[nonce] = left
             self.sweep(nonce)
         self._last_seen.note(seen)
@@ -100,6 +104,9 @@ class Custody:
                 signal.pidfd_send_signal(self._adopted[record.key], signum)
             else:
                 record.identity.send(signum)
+
+    def _running(self) -> set[str]:
+        return {record.nonce for record in self._records.runs.values()}
 
     def _is_child(self, record: RunRecord) -> bool:
         return self._own.get(record.pid) is record

@@ -54,6 +54,7 @@ class Host:
     def serve(self) -> None:
         self._records.remove_halves()
         self._succession.look()
+        self._looks.begin(0)
         self._guard_files()
         self._may_end()
         self._loop.run()

@@ -44,7 +44,7 @@ class Looks:
         with suppress(OSError):  # out of descriptors: the next look sees it
             limited = [record for record in self._records.runs.values() if _limit_mb(record)]
             newest = last_pid()
-            if audience or limited or newest != self._newest:
+            if audience or limited or newest != self._newest or self._custody.remembers_ended:
                 tree = by_parent()
                 self._newest = newest
                 self._custody.look(tree)
@@ -52,7 +52,7 @@ class Looks:
                 bots = self._sample(tree) if audience else {}
                 for client in audience:
                     client.send("samples", at=time.time(), bots=bots)
-        self._going_on = bool(audience or self._custody)
+        self._going_on = bool(audience or self._custody or self._custody.remembers_ended)
         if self._going_on:
             self._custody.loop.later(PERIOD_S, self._look)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -117,13 +118,14 @@ class Hive:
         self,
         *,
         root: Path | None = None,
+        package: Path = PACKAGE,
         nofile: int | None = None,
         stderr: int | None = None,
         pass_fds: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
         limit = ["prlimit", f"--nofile={nofile}"] if nofile else []
         command = [*limit, sys.executable, str(PROGRAM), "--hive", str(root or self.folder.root)]
-        env = {**os.environ, "PYTHONPATH": str(PACKAGE)}
+        env = {**os.environ, "PYTHONPATH": str(package)}
         host = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=stderr, pass_fds=pass_fds, env=env)
         self.hosts.append(host)
         return host
@@ -158,9 +160,10 @@ class Hive:
         bot_id: str = "BOT-001",
         run: int = 1,
         nice: int = 0,
+        memory_max_mb: float | None = None,
         agent_env: dict[str, str] | None = None,
     ) -> dict[str, Any]:
-        self.ask(wire, act, bot_id=bot_id, run=run, nice=nice, agent_env=agent_env)
+        self.ask(wire, act, bot_id=bot_id, run=run, nice=nice, memory_max_mb=memory_max_mb, agent_env=agent_env)
         spawned = wire.wait_for("spawned", bot_id=bot_id, run=run)
         self.bots.append((spawned["pid"], spawned["start_ticks"]))
         return spawned
@@ -173,11 +176,14 @@ class Hive:
         bot_id: str = "BOT-001",
         run: int = 1,
         nice: int = 0,
+        memory_max_mb: float | None = None,
         ports: tuple[int, int] = (18001, 18999),
         agent_env: dict[str, str] | None = None,
     ) -> None:
         agent = AgentSpec(name="tiny", kind="command", argv=tuple(act.split()), env=agent_env or {})
-        spec = BotSpec(bot_id=bot_id, agent=agent, workdir=str(self.folder.root), nice=nice)
+        spec = BotSpec(
+            bot_id=bot_id, agent=agent, workdir=str(self.folder.root), nice=nice, memory_max_mb=memory_max_mb
+        )
         about = {"bot_id": bot_id, "run": run, "nonce": nonce(bot_id, run), "token": "secret", "env": {"A": "b"}}
         wire.send("spawn", **about, spec=spec_to_json(spec), ports=ports)
 
@@ -199,6 +205,14 @@ class Hive:
             below = descendants(tree, pid) if start_ticks(pid) == ticks else []
             for identity in (Identity(pid, ticks, boot_id()), *(process.identity for process in below)):
                 identity.send(signal.SIGKILL)
+
+
+def another_version(folder: Path) -> Path:
+    """A copy of the package whose hosts have another fingerprint; goes into PYTHONPATH."""
+    shutil.copytree(PACKAGE / "deia_tui", folder / "deia_tui", ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "deia_tui" / "host" / "host.py").open("a") as code:
+        code.write("# another version\n")
+    return folder
 
 
 def nonce(bot_id: str, run: int) -> str:

@@ -44,6 +44,11 @@ def live(seed: Seed, listener: socket.socket) -> int:
         case "grow":
             hoard = bytearray(os.urandom(4096) * (int(rest[0]) * 250))
             say(workdir / "grown", str(len(hoard)))
+        case "grow_below":
+            if os.fork() == 0:
+                os.setsid()
+                hoard = bytearray(os.urandom(4096) * (int(rest[0]) * 250))
+                say(workdir / "grown", str(len(hoard)))
         case "tree":
             say(workdir / f"{seed.bot_id}.tree", " ".join(map(str, grow_tree())))
         case "tree_and_exit":
