@@ -142,8 +142,9 @@ class TrialHive:
                 program.stdout.close()
 
     def _owns(self, pid: int) -> bool:
-        mark, root = f"{MARK}={self.root}", str(self.root)
-        return mark in _strings(pid, "environ") or root in _strings(pid, "cmdline")
+        """A program of ours, or a host, a bot or an agent, which all carry `DEIA_HIVE`."""
+        marks = {f"{MARK}={self.root}", f"DEIA_HIVE={self.root}"}
+        return not marks.isdisjoint(_strings(pid, "environ")) or str(self.root) in _strings(pid, "cmdline")
 
 
 class _UnixLine(http.client.HTTPConnection):

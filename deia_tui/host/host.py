@@ -53,9 +53,9 @@ class Host:
 
     def serve(self) -> None:
         self._records.remove_halves()
+        self._guard_files()
         self._succession.look()
         self._looks.begin(0)
-        self._guard_files()
         self._may_end()
         self._loop.run()
         self._presence.leave()
