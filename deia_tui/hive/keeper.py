@@ -253,8 +253,9 @@ class Keeper:
         around.launcher.release(self.bot_id)
         for frames in await asyncio.to_thread(read_spool, around.folder.spool(self.bot_id, run)):
             await self._take_frames(run, (frame for frame in frames if frame["type"] != "ready"))
-        asked = isinstance(state, lc.Stopping) and ended.exit.reason != REBOOTED
-        exit = replace(ended.exit, reason=state.reason) if asked else ended.exit
+        exit = ended.exit
+        if isinstance(state, lc.Stopping) and exit.reason != REBOOTED:
+            exit = replace(exit, reason=state.reason)
         exited = ev.BotExited(at=time.time(), bot_id=self.bot_id, run=run, exit=exit, stderr_tail=ended.stderr_tail)
         events: list[ev.Event] = [exited]
         with self.messages.calls.provisional():
