@@ -1,15 +1,18 @@
 """The hive seen from another process: requests over `.deia/run/hive.sock`, errors as sentences."""
 
+import contextlib
+import http.client
 import json
 import os
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-
-import httpx
+from urllib.parse import quote, urlencode
 
 from deia_tui.core.errors import CommandRejected, DeiaError, NoSupervisor
 from deia_tui.folder import Folder, socket_path
+
+_CONNECT_S = 5.0
 
 
 class RemoteHive:
@@ -20,57 +23,68 @@ class RemoteHive:
         self._patience_s = patience_s
 
     def get(self, route: str, **query: Any) -> Any:
-        with self._client() as client:
-            return _answer(client.get(route, params=query))
+        with self._ask("GET", _with_query(route, query)) as response:
+            return json.loads(response.read())
 
     def post(self, route: str, body: dict[str, Any] | None = None) -> Any:
         """A graceful stop takes up to 10 s, a drain longer."""
-        with self._client() as client:
-            return _answer(client.post(route, json=body))
+        with self._ask("POST", quote(route), body) as response:
+            return json.loads(response.read())
 
     def stream(self, route: str, **query: Any) -> Iterator[dict[str, Any]]:
         """The JSON objects of a route that answers with one a line."""
-        with self._client() as client, client.stream("GET", route, params=query) as response:
-            if response.is_error:
-                response.read()
-                _answer(response)
-            for line in response.iter_lines():
-                if line:
-                    yield json.loads(line)
+        with self._ask("GET", _with_query(route, query)) as response:
+            for line in response:
+                yield json.loads(line)
 
-    @contextmanager
-    def _client(self) -> Iterator[httpx.Client]:
+    @contextlib.contextmanager
+    def _ask(self, method: str, route: str, body: dict[str, Any] | None = None) -> Iterator[http.client.HTTPResponse]:
+        """The answer, unless it is a refusal. Raises CommandRejected, NoSupervisor or DeiaError."""
+        line = _UnixLine(self._folder, self._patience_s)
         try:
-            path, fd = socket_path(self._folder.run, "hive.sock")
-        except FileNotFoundError:
-            raise self._nobody() from None
-        try:
-            with httpx.Client(
-                transport=httpx.HTTPTransport(uds=path),
-                base_url="http://hive",
-                timeout=httpx.Timeout(self._patience_s, connect=5.0),
-            ) as client:
-                yield client
-        except httpx.ConnectError:
-            raise self._nobody() from None
-        except httpx.HTTPError as error:
+            content = b"" if body is None else json.dumps(body).encode()
+            line.request(method, route, content, {"Content-Type": "application/json"})
+            response = line.getresponse()
+            if response.status >= 400:
+                raise CommandRejected(_detail(response), status=response.status)
+            yield response
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise NoSupervisor(
+                f"No supervisor runs on the hive {self._folder.root}: start one with 'deia-tui' or 'deia-tui serve'."
+            ) from None
+        except TimeoutError:
+            raise DeiaError("The supervisor does not answer: 'deia-tui --take-over' replaces it.") from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise DeiaError(f"The supervisor went away in the middle of the answer ({error}).") from error
         finally:
-            os.close(fd)
-
-    def _nobody(self) -> NoSupervisor:
-        return NoSupervisor(
-            f"No supervisor runs on the hive {self._folder.root}: start one with 'deia-tui' or 'deia-tui serve'."
-        )
+            line.close()
 
 
-def _answer(response: httpx.Response) -> Any:
-    if not response.is_error:
-        return response.json()
-    try:
-        detail = response.json()["detail"]
-    except (ValueError, KeyError, TypeError):
-        detail = response.text or response.reason_phrase
-    if isinstance(detail, list):
-        detail = "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in detail)
-    raise CommandRejected(str(detail), status=response.status_code)
+class _UnixLine(http.client.HTTPConnection):
+    def __init__(self, folder: Folder, patience_s: float | None) -> None:
+        super().__init__("hive")
+        self._folder = folder
+        self._patience_s = patience_s
+
+    def connect(self) -> None:
+        path, directory = socket_path(self._folder.run, "hive.sock")
+        self.sock = socket.socket(socket.AF_UNIX)
+        try:
+            self.sock.settimeout(_CONNECT_S)
+            self.sock.connect(path)
+            self.sock.settimeout(self._patience_s)
+        finally:
+            os.close(directory)
+
+
+def _with_query(route: str, query: dict[str, Any]) -> str:
+    given = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
+    return f"{quote(route)}?{urlencode(given)}"
+
+
+def _detail(response: http.client.HTTPResponse) -> str:
+    """The sentence of a refusal."""
+    text = response.read().decode("utf-8", "replace")
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return str(json.loads(text)["detail"])
+    return text or response.reason

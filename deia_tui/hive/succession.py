@@ -29,11 +29,11 @@ def claim(folder: Folder, mode: str, *, take_over: bool) -> HiveLock | None:
     return lock
 
 
-def succeed(folder: Folder, mode: str, *, take_over: bool) -> HiveLock:
+def succeed(folder: Folder, mode: str, *, take_over: bool, patience_s: float = PATIENCE_S) -> HiveLock:
     """The lock, from whoever has it now; with `take_over` at any price. Raises HiveTaken or ConfigError."""
     lock = HiveLock(folder, mode)
     begun = time.monotonic()
-    deadline, asked, killed = begun + PATIENCE_S, False, False
+    deadline, asked, killed = begun + patience_s, False, False
     while True:
         try:
             lock.take()
@@ -48,7 +48,7 @@ def succeed(folder: Folder, mode: str, *, take_over: bool) -> HiveLock:
             if killed or not take_over or holder.process is None:
                 raise ConfigError(_stuck(holder, killed=killed))
             holder.process.send(signal.SIGKILL)
-            deadline, killed = now + PATIENCE_S, True
+            deadline, killed = now + patience_s, True
         time.sleep(_POLL_S)
 
 
