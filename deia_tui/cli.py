@@ -4,7 +4,7 @@ import json
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec
@@ -166,24 +166,28 @@ def _stream_answer(remote: Any, bot_id: str, message_id: str, after: int) -> dic
             remote.post(f"/api/bot/interrupt/{bot_id}")
 
 
-def _bots_or_all(bot_ids: tuple[str, ...], everything: bool, verb: str) -> None:
-    if everything == bool(bot_ids):
-        raise click.UsageError(f"Say which bots to {verb}: ids, or --all.")
+def _for_each(bot_ids: tuple[str, ...], verb: str) -> None:
+    from deia_tui.waiting import for_each
+
     remote = _remote()
-    if everything:
-        click.echo("\n".join(remote.post("/api/bots/stop")["bots"]) or "No bot runs.")
-        return
-    for bot_id in bot_ids:
-        remote.post(f"/api/bot/{verb}/{bot_id}")
+    for_each(bot_ids, lambda bot_id: remote.post(f"/api/bot/{verb}/{bot_id}"))
 
 
 @click.command()
 @click.argument("bot_ids", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every bot of the hive.")
+@click.option("--drain", is_flag=True, help="Let them finish all accepted work first, however long that takes.")
 @command
-def stop(bot_ids: tuple[str, ...], everything: bool) -> None:
+def stop(bot_ids: tuple[str, ...], everything: bool, drain: bool) -> None:
     """Stop bots gracefully: work gets 8 s to end, after 10 s it is killed."""
-    _bots_or_all(bot_ids, everything, "stop")
+    from deia_tui import waiting
+
+    if everything == bool(bot_ids):
+        raise click.UsageError("Say which bots to stop: ids, or --all.")
+    if everything:
+        click.echo("\n".join(waiting.stop_all(_remote(), drain=drain)) or "No bot runs.")
+    else:
+        waiting.stop(_remote(), bot_ids, drain=drain)
 
 
 @click.command()
@@ -191,7 +195,7 @@ def stop(bot_ids: tuple[str, ...], everything: bool) -> None:
 @command
 def kill(bot_ids: tuple[str, ...]) -> None:
     """Kill bots and everything they started, now."""
-    _bots_or_all(bot_ids, False, "kill")
+    _for_each(bot_ids, "kill")
 
 
 @click.command()
@@ -199,7 +203,7 @@ def kill(bot_ids: tuple[str, ...]) -> None:
 @command
 def restart(bot_ids: tuple[str, ...]) -> None:
     """Start bots anew, with fresh restart counts; stops them first where they run."""
-    _bots_or_all(bot_ids, False, "restart")
+    _for_each(bot_ids, "restart")
 
 
 @click.command()
@@ -207,7 +211,7 @@ def restart(bot_ids: tuple[str, ...]) -> None:
 @command
 def interrupt(bot_ids: tuple[str, ...]) -> None:
     """End the answers in progress; the bots stay."""
-    _bots_or_all(bot_ids, False, "interrupt")
+    _for_each(bot_ids, "interrupt")
 
 
 @click.command()
@@ -215,8 +219,15 @@ def interrupt(bot_ids: tuple[str, ...]) -> None:
 @command
 def shutdown(leave_bots: bool) -> None:
     """End the supervisor of the hive and, unless told otherwise, its bots."""
+    from deia_tui import waiting
+
     remote = _remote()
-    pid = remote.post("/api/shutdown", {"leave_bots": leave_bots})["pid"]
+    if not leave_bots:
+        with suppress(CommandRejected):  # what cannot be stopped on record, on a full disk, ends with the supervisor
+            waiting.stop_all(remote, drain=False)
+    what = "the bots live on" if leave_bots else "the bots are stopped"
+    reason = f"Closed by 'deia-tui shutdown': {what}."
+    pid = remote.post("/api/shutdown", {"leave_bots": leave_bots, "reason": reason})["pid"]
     if not wait_for_end(pid):
         fail(f"The supervisor (pid {pid}) has not ended after 30 s: see 'deia-tui status'.")
 

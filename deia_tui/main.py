@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -164,7 +165,7 @@ def run_headless(folder: Folder, seconds: float, company: "Company") -> None:
                         if not isinstance(entry.event, (OutputAdded, *ROUTINE)):
                             click.echo(cli.event_line(entry.event))
         except TimeoutError:
-            click.echo(cli.table(report.status(client.snapshot())["bots"]))
+            click.echo(cli.table(report.status(client.snapshot(), time.time())["bots"]))
         finally:
             talking.cancel()
             hive.close(False)

@@ -1,6 +1,7 @@
 """The HTTP API of a hive: routes to commands, snapshots to JSON. Who may connect, the socket's mode decides (0600)."""
 
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -29,6 +30,10 @@ class Launch(Body):
     count: int = 1
     bot_id: str | None = None
     wait: bool = True
+
+
+class Stop(Body):
+    drain: bool = Field(default=False, description="finish all accepted work first, however long that takes")
 
 
 class Message(Body):
@@ -64,11 +69,11 @@ def create_app(client: HiveClient, *, version: str) -> FastAPI:
 
     @app.get("/api/status")
     async def status() -> dict[str, Any]:
-        return report.status(client.snapshot())
+        return report.status(client.snapshot(), time.time())
 
     @app.get("/api/bots")
     async def bots() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = report.status(client.snapshot())["bots"]
+        found: list[dict[str, Any]] = report.status(client.snapshot(), time.time())["bots"]
         return found
 
     @app.get("/api/bot/{bot_id}/status")
@@ -77,7 +82,7 @@ def create_app(client: HiveClient, *, version: str) -> FastAPI:
         bot = snapshot.state.bots.get(bot_id)
         if bot is None:
             raise CommandRejected(f"There is no bot '{bot_id}'.", status=404)
-        return report.bot_status(bot, snapshot.telemetry.bots.get(bot_id, NO_SERIES))
+        return report.bot_status(bot, snapshot.telemetry.bots.get(bot_id, NO_SERIES), time.time())
 
     @app.post("/api/bot/launch")
     async def launch(body: Launch) -> dict[str, list[str]]:
@@ -90,15 +95,21 @@ def create_app(client: HiveClient, *, version: str) -> FastAPI:
         [message_id] = await client.submit(command)
         return {"message_id": message_id}
 
+    @app.post("/api/bot/stop/{bot_id}")
+    async def stop(bot_id: str, body: Stop | None = None) -> dict[str, list[str]]:
+        """Answers when it is off."""
+        return {"bots": await client.submit(cmd.StopBot(bot_id=bot_id, drain=body is not None and body.drain))}
+
     @app.post("/api/bot/{verb}/{bot_id}")
     async def control(verb: str, bot_id: str) -> dict[str, list[str]]:
         if verb not in VERBS:
-            raise CommandRejected(f"Nothing can be done by '{verb}': use {', '.join(VERBS)}.", status=404)
+            raise CommandRejected(f"Nothing can be done by '{verb}': use stop, {', '.join(VERBS)}.", status=404)
         return {"bots": await client.submit(VERBS[verb](bot_id=bot_id))}
 
     @app.post("/api/bots/stop")
-    async def stop_all() -> dict[str, list[str]]:
-        return {"bots": await client.submit(cmd.StopAll())}
+    async def stop_all(body: Stop | None = None) -> dict[str, list[str]]:
+        """Answers when all of them are off."""
+        return {"bots": await client.submit(cmd.StopAll(drain=body is not None and body.drain))}
 
     @app.post("/api/shutdown", status_code=202)
     async def shutdown(body: Shutdown) -> dict[str, int]:
@@ -121,7 +132,6 @@ def create_app(client: HiveClient, *, version: str) -> FastAPI:
 
 
 VERBS: dict[str, Callable[..., cmd.Command]] = {
-    "stop": cmd.StopBot,
     "kill": cmd.KillBot,
     "restart": cmd.RestartBot,
     "interrupt": cmd.InterruptBot,

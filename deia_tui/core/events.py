@@ -98,13 +98,17 @@ class BotAdopted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotStopping:
-    """`then` says what follows the exit: nothing, a fresh start by a human's wish, or the restart policy."""
+    """`then` says what follows the exit: nothing, a fresh start by a human's wish, or the restart policy.
+
+    At `kill_at` SIGKILL ends it; None for one that is drained, or killed already.
+    """
 
     at: float
     bot_id: str
     run: int
     then: Literal["stop", "restart", "policy"]
     reason: str
+    kill_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

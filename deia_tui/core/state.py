@@ -20,7 +20,8 @@ class BotView:
     """One bot as everybody sees it. Times are unix seconds. `restarts` counts automatic ones since the last launch.
 
     `task` is the first line of the message being answered, `queued` the messages waiting behind it. `reason` says why
-    the bot is where it is. `due_at` is the next start while backing off. `wanted` is what a reboot would restore.
+    the bot is where it is. `due_at` is the next start while backing off, SIGKILL while stopping. `wanted` is what a
+    reboot would restore.
     """
 
     bot_id: str
@@ -144,7 +145,8 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
             return replace(bot, state=BotState.RUNNING, since=event.at, reason="", health=Health.OK)
         case ev.BotStopping():
             wanted = bot.wanted and event.then != "stop"
-            return replace(bot, state=BotState.STOPPING, since=event.at, reason=event.reason, wanted=wanted)
+            stopping = replace(bot, state=BotState.STOPPING, since=event.at, reason=event.reason, wanted=wanted)
+            return replace(stopping, due_at=event.kill_at)
         case ev.BotExited():
             return replace(_at_rest(bot, bot.state, event.at, bot.reason), exit=event.exit)
         case ev.BotBackingOff():

@@ -6,6 +6,7 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import Activity, BotState
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import BotView, first_line
+from deia_tui.core.stopping import waits_for
 
 Level = Literal["info", "warning", "error"]
 
@@ -87,8 +88,10 @@ def now_text(bot: BotView, now: float) -> str:
             return bot.reason
         case BotState.STOPPED:
             return ""
-        case BotState.STARTING | BotState.STOPPING:
+        case BotState.STARTING:
             return f"{bot.reason} · {max(0.0, now - bot.since):.0f} s"
+        case BotState.STOPPING:
+            return f"{bot.reason} · {waits_for(bot, now)}"
         case _ if bot.breaker is Phase.OPEN:
             return f"unavailable (recovering){countdown(bot.retry_at, now)}"
         case _ if bot.activity is Activity.IDLE:

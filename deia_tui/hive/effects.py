@@ -15,8 +15,9 @@ def announce(effect: lc.Effect, life: lc.Life, bot_id: str, nonce: str) -> list[
             return [ev.BotStarting(at=at, bot_id=bot_id, run=run, nonce=nonce, reason=reason, automatic=automatic)]
         case lc.NoteReady(run=run):
             return [ev.BotReady(at=at, bot_id=bot_id, run=run)]
-        case lc.AskToStop(run=run, then=then, reason=reason):
-            return [ev.BotStopping(at=at, bot_id=bot_id, run=run, then=then, reason=reason)]
+        case lc.AskToStop(run=run, then=then, reason=reason, drain=drain):
+            kill_at = None if drain else at + life.policy.grace_period_s
+            return [ev.BotStopping(at=at, bot_id=bot_id, run=run, then=then, reason=reason, kill_at=kill_at)]
         case lc.KillTree(announce=None):
             return []
         case lc.KillTree(run=run, reason=reason, announce=then):

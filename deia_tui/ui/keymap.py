@@ -29,6 +29,8 @@ class Key:
     palette: bool = True
 
 
+RESEND = "chat.resend"
+
 KEYS: tuple[Key, ...] = (
     # The selected bot, or all that are marked
     Key(
@@ -112,6 +114,16 @@ KEYS: tuple[Key, ...] = (
         shown="/",
         footer=9,
         panes=("bots",),
+    ),
+    Key(
+        id=RESEND,
+        keys="e",
+        action="resend",
+        label="Send again",
+        help="Send a message again that was not answered",
+        group="Chat",
+        footer=4,
+        panes=("bots", "chat"),
     ),
     # Alerts
     Key(
@@ -381,6 +393,7 @@ def shown(key: Key) -> str:
     return key.shown or key.keys.split(",")[0]
 
 
-def footer(pane: str) -> list[Key]:
-    """The keys of a pane for the bottom line, the most important first."""
-    return sorted((key for key in KEYS if key.footer and pane in key.panes), key=lambda key: key.footer)
+def footer(pane: str, *, unanswered: bool) -> list[Key]:
+    """The keys of a pane for the bottom line, the most important first; `unanswered`: a message can be sent again."""
+    keys = [key for key in KEYS if key.footer and pane in key.panes and (unanswered or key.id != RESEND)]
+    return sorted(keys, key=lambda key: key.footer)

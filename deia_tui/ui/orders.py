@@ -1,5 +1,6 @@
 """Carries an operator's wish to the hive: one command or many, with what was refused said in a sentence."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -32,8 +33,9 @@ class Orders:
         return await self._client.submit(command)
 
     async def give_all(self, commands: Sequence[Command], done: str = "") -> None:
-        """Give every command; each refusal and, if there was none, `done` is said."""
-        refused = [reason for command in commands if (reason := await self._reason_against(command))]
+        """Give every command at once; each refusal and, if there was none, `done` is said."""
+        reasons = await asyncio.gather(*(self._reason_against(command) for command in commands))
+        refused = [reason for reason in reasons if reason]
         for reason in refused[:3]:
             self.say(reason, "error")
         if len(refused) > 3:

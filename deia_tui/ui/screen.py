@@ -1,5 +1,6 @@
 """The main screen: its panes, which of them are seen, and what every key does."""
 
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal
 
@@ -15,7 +16,8 @@ from textual.widget import Widget
 from deia_tui.core import commands as cmd
 from deia_tui.core.client import HiveClient
 from deia_tui.core.errors import DeiaError
-from deia_tui.core.state import Snapshot
+from deia_tui.core.state import Snapshot, is_live
+from deia_tui.core.stopping import progress, waits_for
 from deia_tui.core.text import clean
 from deia_tui.ui import keymap
 from deia_tui.ui.feed import Continued, Feed, Opened
@@ -31,6 +33,7 @@ from deia_tui.ui.theme import Glyphs
 Pane = Literal["bots", "chat", "log", "alerts"]
 PANES: tuple[Pane, ...] = ("bots", "chat", "log", "alerts")
 _SMALLEST = (60, 20)
+_PROGRESS_S = 0.5
 
 
 class ConsoleScreen(Screen[None], inherit_bindings=False):
@@ -61,6 +64,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self._lower: Pane = "log"
         self._zoomed = False
         self._to_select: str | None = None
+        self._stopping: frozenset[str] = frozenset()
 
     def compose(self) -> ComposeResult:
         bound = ConsoleScreen.snapshot
@@ -96,6 +100,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             case Continued():
                 self._chat.add(news.recorded)
                 self._log.add(news.recorded)
+        self._footer.unanswered = self._chat.view.to_send_again() is not None
 
     @on(BotsPane.Selected)
     def _bot_selected(self, event: BotsPane.Selected) -> None:
@@ -236,6 +241,14 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             self._chat.refuse(event.draft, event.beside, str(error))
             self._complain(str(error))
 
+    def action_resend(self) -> None:
+        text, transcript = self._chat.view.to_send_again(), self._chat.view.transcript
+        if text is None or transcript is None:
+            self._say("Every message here was answered, or still may be.")
+        elif self._orders.allowed():
+            command = cmd.SendMessage(bot_id=transcript.bot_id, text=text)
+            self._begin(self._orders.give_all([command], f"Sent again to {transcript.bot_id}."))
+
     @on(ChatPane.OlderWanted)
     def _load_older(self, event: ChatPane.OlderWanted) -> None:
         self.run_worker(self._read_older(event.bot_id, event.before), group="older", exclusive=True)
@@ -251,7 +264,29 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     # Orders
 
     def action_stop(self) -> None:
-        self._order(lambda bot_id: cmd.StopBot(bot_id=bot_id), "Stopping")
+        bots = self._meant()
+        if bots and self._orders.allowed():
+            self._begin(self._stop(bots))
+            self._forget_marks()
+
+    async def _stop(self, bots: Sequence[str]) -> None:
+        """Says meanwhile, of several, which it waits for."""
+        self._say(f"Stopping {name_all(bots)}")
+        self._stopping |= set(bots)
+        telling = self.set_interval(_PROGRESS_S, self._show_progress)
+        try:
+            await self._orders.give_all([cmd.StopBot(bot_id=bot_id) for bot_id in bots])
+        finally:
+            telling.stop()
+            self._stopping -= set(bots)
+            self._show_progress()
+
+    def _show_progress(self) -> None:
+        bots, now = self._newest.state.bots, time.time()
+        waiting = [bots[bot_id] for bot_id in sorted(self._stopping) if bot_id in bots and is_live(bots[bot_id])]
+        many = len(self._stopping) > 1
+        text = progress([(bot.bot_id, waits_for(bot, now)) for bot in waiting], len(self._stopping)) if many else ""
+        self._footer.progress = clean(text)
 
     def action_restart(self) -> None:
         self._order(lambda bot_id: cmd.RestartBot(bot_id=bot_id), "Restarting")
@@ -276,8 +311,12 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
                 return [self.selected] if self.selected else []
 
     def _give(self, bots: Sequence[str], command: Callable[[str], cmd.Command], done: str) -> None:
-        """One order for all of them; marks that it went to are used up."""
+        """One order for all of them."""
         self._begin(self._orders.give_all([command(bot_id) for bot_id in bots], done))
+        self._forget_marks()
+
+    def _forget_marks(self) -> None:
+        """An order went to them: they are used up."""
         if self._pane == "bots":
             self._bots.mark(frozenset())
 

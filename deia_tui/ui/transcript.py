@@ -19,6 +19,7 @@ class Turn:
 
     def __init__(self, turn: ChatTurn) -> None:
         self.message_id = turn.message_id
+        self.original = turn.text
         self.sender = clean(turn.sender)
         self.text = clean_lines(turn.text)
         self.asked_at = turn.asked_at
@@ -31,6 +32,11 @@ class Turn:
         self._wrapped: list[str] = []
         self._wrapped_for = (0, 0)
         self._add(turn.answer)
+
+    @property
+    def unanswered(self) -> bool:
+        """It ended, and not with an answer."""
+        return self.status in ("failed", "interrupted")
 
     @property
     def answer(self) -> str:
@@ -70,8 +76,8 @@ class Turn:
             self._forgotten += excess
             self._wrapped_for = (0, 0)
 
-    def lines(self, bot_id: str, width: int) -> list[Spans]:
-        """Everything of this turn in `width` cells, a blank line at its end."""
+    def lines(self, bot_id: str, width: int, offer: str = "") -> list[Spans]:
+        """Everything of this turn in `width` cells, with what one can do about it, a blank line at its end."""
         at = time.strftime("%H:%M", time.localtime(self.asked_at))
         who = "you" if self.sender == "human" else self.sender
         lines: list[Spans] = [((f"{who}  ", Ink.YOU), (at, Ink.FAINT))]
@@ -82,6 +88,7 @@ class Turn:
         lines += [((line, Ink.TEXT),) for line in self._wrap_answer(width)]
         if self.error and self.error != self.status:
             lines += [((line, Ink.BAD),) for line in wrap(self.error, width)]
+        lines += [((line, Ink.NEWS),) for line in wrap(offer, width) if offer]
         return [*lines, ()]
 
     def _state(self) -> Spans:
@@ -126,6 +133,8 @@ class Transcript:
         for row in recorded:
             event = row.event
             if isinstance(event, ev.MessageQueued) and event.message_id not in places:
+                again = [place for place in self.unanswered() if self.turns[place].original == event.text]
+                changed = min([*again[:1], *([] if changed is None else [changed])], default=None)
                 places[event.message_id] = len(self.turns)
                 self.turns.append(Turn(_queued(event)))
             elif not isinstance(
@@ -137,6 +146,17 @@ class Transcript:
                 self.turns[place].hear(row.seq, event)
                 changed = place if changed is None else min(changed, place)
         return changed
+
+    def unanswered(self) -> list[int]:
+        """The places of messages that ended without an answer and were not sent again."""
+        later: set[str] = set()
+        found: list[int] = []
+        for place in range(len(self.turns) - 1, -1, -1):
+            turn = self.turns[place]
+            if turn.unanswered and turn.original not in later:
+                found.append(place)
+            later.add(turn.original)
+        return found[::-1]
 
     def prepend(self, turns: Sequence[ChatTurn]) -> None:
         known = {turn.message_id for turn in self.turns}

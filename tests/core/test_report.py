@@ -37,7 +37,7 @@ def test_a_snapshot_as_status_prints_it() -> None:
         host_pid=10,
         bots={"BOT-002": RUNNING, "BOT-001": EXITED},
     )
-    report = status(Snapshot(seq=7, state=state, telemetry=Telemetry(bots={"BOT-002": SAMPLES})))
+    report = status(Snapshot(seq=7, state=state, telemetry=Telemetry(bots={"BOT-002": SAMPLES})), 6.0)
     assert json.loads(json.dumps(report)) == {
         "hive": {"name": "site", "folder": "/srv/site", "seq": 7, "host_pid": 10},
         "supervisor": {"pid": 9, "mode": "serve"},
@@ -58,6 +58,7 @@ def test_a_snapshot_as_status_prints_it() -> None:
                 "template": None,
                 "exit": {"code": None, "signal": "SIGKILL", "at": 5.0},
                 "reason": "SIGKILL",
+                "waits_for": "",
                 "message_id": None,
                 "queued": 0,
             },
@@ -77,6 +78,7 @@ def test_a_snapshot_as_status_prints_it() -> None:
                 "template": "tool-builder",
                 "exit": None,
                 "reason": "",
+                "waits_for": "",
                 "message_id": "m",
                 "queued": 1,
             },
@@ -85,5 +87,5 @@ def test_a_snapshot_as_status_prints_it() -> None:
 
 
 def test_figures_of_a_former_run_are_not_shown() -> None:
-    assert bot_status(EXITED, SAMPLES)["cpu_percent"] is None
-    assert bot_status(RUNNING, NO_SERIES)["memory_mb"] is None
+    assert bot_status(EXITED, SAMPLES, 6.0)["cpu_percent"] is None
+    assert bot_status(RUNNING, NO_SERIES, 6.0)["memory_mb"] is None

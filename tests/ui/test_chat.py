@@ -5,6 +5,8 @@ import time
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core.breaker import Phase
+from deia_tui.ui.app import ConsoleOptions
+from deia_tui.ui.orders import READ_ONLY
 from tests.ui.screens import Screen, shown
 from tests.ui.scripted import ScriptedHive
 
@@ -185,3 +187,64 @@ async def test_copying_takes_the_newest_answer() -> None:
         screen.app._main._chat.view.focus()
         await screen.press("y")
         await screen.until(lambda: screen.app.clipboard == "You said:\ncopy me")
+
+
+def interrupt(hive: ScriptedHive, bot_id: str, message: str) -> None:
+    hive.record(
+        ev.TurnEnded(
+            at=time.time(),
+            bot_id=bot_id,
+            run=1,
+            message_id=message,
+            status="interrupted",
+            error="the bot ended (SIGKILL) before it was done",
+            duration_s=0.0,
+        )
+    )
+
+
+async def test_a_message_that_was_cut_is_sent_again_by_a_key_and_only_once() -> None:
+    hive = two_bots()
+    async with shown(hive) as screen:
+        message = hive.ask("BOT-001", "count\n  to ten")
+        hive.answer("BOT-001", message, "one two\n")
+        await screen.sees("one two")
+        assert "Send again" not in screen.lines()[-1]
+        interrupt(hive, "BOT-001", message)
+        await screen.sees("one two", "the bot ended (SIGKILL) before it was done", "e sends it again")
+        assert "e Send again" in screen.lines()[-1]
+        assert not hive.given
+        await screen.press("e")
+        await screen.gave(cmd.SendMessage(bot_id="BOT-001", text="count\n  to ten"))
+        await screen.sees("Sent again to BOT-001.", "waiting…")
+        await screen.misses("e sends it again")
+        await screen.until(lambda: "Send again" not in screen.lines()[-1])
+        await screen.press("e")
+        await screen.sees("Every message here was answered, or still may be.")
+        assert len(hive.given) == 1
+
+
+async def test_the_cut_message_one_looks_at_is_sent_again() -> None:
+    hive = two_bots()
+    for number in (1, 2):
+        message = hive.ask("BOT-001", f"question {number}")
+        hive.answer("BOT-001", message, "line\n" * 60)
+        interrupt(hive, "BOT-001", message)
+    async with shown(hive) as screen:
+        view = screen.app._main._chat.view
+        await screen.until(lambda: len(view.lines) > 120)
+        view.focus()
+        await screen.press("g", "e")
+        await screen.gave(cmd.SendMessage(bot_id="BOT-001", text="question 1"))
+        await screen.press("G", "e")
+        await screen.gave(cmd.SendMessage(bot_id="BOT-001", text="question 2"))
+
+
+async def test_a_read_only_console_sends_nothing_again() -> None:
+    hive = two_bots()
+    interrupt(hive, "BOT-001", hive.ask("BOT-001", "count"))
+    async with shown(hive, options=ConsoleOptions(read_only=True)) as screen:
+        await screen.sees("e sends it again")
+        await screen.press("e")
+        await screen.sees(READ_ONLY[:40])
+        assert not hive.given

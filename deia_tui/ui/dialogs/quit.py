@@ -1,5 +1,7 @@
 """Asks what shall become of the running bots, and shows how stopping them goes."""
 
+import time
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -11,7 +13,8 @@ from textual.widgets.option_list import Option
 from deia_tui.core.client import HiveClient
 from deia_tui.core.commands import StopAll
 from deia_tui.core.errors import DeiaError
-from deia_tui.core.state import is_live
+from deia_tui.core.state import BotView, is_live
+from deia_tui.core.stopping import progress, waits_for
 from deia_tui.core.text import clean
 from deia_tui.ui.orders import READ_ONLY
 
@@ -34,6 +37,7 @@ class QuitDialog(ModalScreen[str]):
         self._live = live
         self._read_only = read_only
         self._stopping = False
+        self._total = 0
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide") as box:
@@ -55,6 +59,7 @@ class QuitDialog(ModalScreen[str]):
             self._tell(READ_ONLY)
         elif not self._stopping:
             self._stopping = True
+            self._total = len(self._on())
             self.set_interval(0.2, self._show_progress)
             self._show_progress()
             self.run_worker(self._stop())
@@ -70,8 +75,13 @@ class QuitDialog(ModalScreen[str]):
 
     def _show_progress(self) -> None:
         if self._stopping:
-            live = sum(is_live(bot) for bot in self._client.snapshot().state.bots.values())
-            self._tell(f"Stopping {_bots(live)} ...")
+            waiting = [(bot.bot_id, waits_for(bot, time.time())) for bot in self._on()]
+            self._tell(clean(f"Stopping: {progress(waiting, self._total) or 'all bots are off'}"))
+
+    def _on(self) -> list[BotView]:
+        """Those that are not off, the longest stopping first."""
+        bots = self._client.snapshot().state.bots.values()
+        return sorted((bot for bot in bots if is_live(bot)), key=lambda bot: (bot.since, bot.bot_id))
 
     def _tell(self, sentence: str) -> None:
         progress = self.query_one("#progress", Static)

@@ -3,7 +3,7 @@
 import re
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from textual import on
 from textual.app import ComposeResult
@@ -28,6 +28,7 @@ from deia_tui.ui.widgets.titles import entitle
 
 _TURNS_KEPT = 200
 _SENT_KEPT = 50
+_OFFER = "e sends it again"
 _ADDRESS = re.compile(r"@([A-Za-z0-9][A-Za-z0-9_-]{0,31})(?:\s+|$)(.*)", re.DOTALL)
 
 
@@ -75,24 +76,37 @@ class ChatView(Lines):
             self._starts = []
             return []
         del self._starts[place:]
-        at = 0 if place == 0 else self._starts[-1] + len(self._drawn_turn(place - 1))
+        unanswered = set(self.transcript.unanswered())
+        at = 0 if place == 0 else self._starts[-1] + len(self._drawn_turn(place - 1, unanswered))
         lines: list[Spans] = []
         for index in range(place, len(self.transcript.turns)):
             self._starts.append(at + len(lines))
-            lines += self._drawn_turn(index)
+            lines += self._drawn_turn(index, unanswered)
         return lines
 
-    def _drawn_turn(self, index: int) -> list[Spans]:
+    def _drawn_turn(self, index: int, unanswered: Collection[int]) -> list[Spans]:
         assert self.transcript is not None
-        return self.transcript.turns[index].lines(self.transcript.bot_id, max(2, self.text_width))
+        offer = _OFFER if index in unanswered else ""
+        return self.transcript.turns[index].lines(self.transcript.bot_id, max(2, self.text_width), offer)
 
     def newest_answer_seen(self) -> str:
         """The answer of the last turn that begins on the screen, or above it."""
         if self.transcript is None or not self._starts:
             return ""
+        return self.transcript.turns[self._last_seen()].answer
+
+    def to_send_again(self) -> str | None:
+        """The last message without an answer that begins on the screen or above it, or else the last one at all."""
+        places = self.transcript.unanswered() if self.transcript is not None else []
+        if self.transcript is None or not places:
+            return None
+        seen = [place for place in places if place <= self._last_seen()]
+        return self.transcript.turns[max(seen or places)].original
+
+    def _last_seen(self) -> int:
+        """The place of the last turn that begins on the screen, or above it."""
         bottom = self.top + self.body_height
-        place = max((index for index, start in enumerate(self._starts) if start < bottom), default=0)
-        return self.transcript.turns[place].answer
+        return max((index for index, start in enumerate(self._starts) if start < bottom), default=0)
 
     def empty(self) -> str:
         return "Nothing said yet – press enter and write" if self.transcript else ""

@@ -1,4 +1,4 @@
-"""The bottom line: the keys of the focused pane, as many as fit, the most important first."""
+"""The bottom line: what takes its time, or else the keys of the focused pane, the most important first."""
 
 from textual.reactive import var
 
@@ -12,6 +12,8 @@ _NARROW, _FEW = 80, 6
 class FooterBar(Canvas):
     pane: var[str] = var("bots", init=False)
     notice: var[str] = var("", init=False)
+    progress: var[str] = var("", init=False)
+    unanswered: var[bool] = var(False, init=False)
 
     ALLOW_SELECT = False
 
@@ -24,18 +26,24 @@ class FooterBar(Canvas):
     def watch_notice(self) -> None:
         self.paint()
 
+    def watch_progress(self) -> None:
+        self.paint()
+
+    def watch_unanswered(self) -> None:
+        self.paint()
+
     def total(self) -> int:
         return 1
 
     def line(self, index: int) -> Line:
-        if self.notice:
-            return Line(rest=((f" {self.notice}", Ink.WARN),), ground=Ground.BAR)
+        if text := self.progress or self.notice:
+            return Line(rest=((f" {text}", Ink.WARN),), ground=Ground.BAR)
         return Line(rest=self._keys(), ground=Ground.BAR)
 
     def _keys(self) -> Spans:
         spans: list[Span] = []
         room = self.text_width
-        keys = keymap.footer(self.pane)
+        keys = keymap.footer(self.pane, unanswered=self.unanswered)
         for key in keys[:_FEW] if self.text_width <= _NARROW else keys:
             shown, label = f" {keymap.shown(key)}", f" {key.label} "
             room -= len(shown) + len(label)
