@@ -1,5 +1,6 @@
 """A supervisor without a screen, started as an operator would, and the commands one gives it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -31,14 +32,23 @@ class Operator:
         command = [sys.executable, "-m", "deia_tui", "--hive", str(self.root), *args]
         return subprocess.run(command, capture_output=True, text=True, input=text, timeout=timeout_s, check=False)
 
+    def start(self, *args: str) -> "subprocess.Popen[str]":
+        """A command that takes its time."""
+        command = [sys.executable, "-m", "deia_tui", "--hive", str(self.root), *args]
+        started = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._serving.append(started)
+        return started
+
     def ok(self, *args: str) -> str:
         done = self.run(*args)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def serve(self) -> "subprocess.Popen[str]":
+    def serve(self, *args: str) -> "subprocess.Popen[str]":
         """Returns once it says that it supervises."""
-        command = [sys.executable, "-m", "deia_tui", "--hive", str(self.root), "serve"]
+        command = [sys.executable, "-m", "deia_tui", "--hive", str(self.root), "serve", *args]
         serving = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self._serving.append(serving)
         assert serving.stdout is not None
@@ -67,7 +77,8 @@ class Operator:
         for serving in self._serving:
             if serving.poll() is None:
                 serving.kill()
-            serving.communicate()
+            with contextlib.suppress(ValueError):  # a test has read it already
+                serving.communicate()
         if self._records():
             self._end_bots()
         if host is not None:

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -159,3 +161,50 @@ def test_the_registry_lists_who_has_a_process(serving: Operator) -> None:
             break
         assert time.monotonic() < deadline, registry
     assert registry["bots"]["BOT-002"]["pid"] == serving.bot("BOT-002")["pid"]
+
+
+def wait_for_a_file(operator: Operator) -> tuple[str, Path]:
+    """A message whose answer takes until the file is there."""
+    script, go = operator.root / "wait.sh", operator.root / "go"
+    script.write_text(f"until test -e {go}; do sleep 0.02; done; echo gone")
+    return f"sh {script}", go
+
+
+def test_a_stop_that_takes_long_says_what_it_waits_for(serving: Operator) -> None:
+    serving.ok("launch", "shell", "--count", "3")
+    message, go = wait_for_a_file(serving)
+    sending = serving.start("send", "BOT-002", message)
+    serving.until_bot("BOT-002", activity="busy")
+    stopping = serving.start("stop", "--all")
+    assert stopping.stderr is not None
+    said = stopping.stderr.readline()
+    assert re.fullmatch(r'waiting for \d of \d: .*BOT-002 \(\d s left for "sh .*wait.sh"\)\n', said)
+    go.touch()
+    assert stopping.wait(30) == 0
+    assert sending.communicate() == ("gone\n", "")
+
+
+def test_drain_waits_for_the_work_that_was_accepted(serving: Operator) -> None:
+    serving.ok("launch", "shell")
+    message, go = wait_for_a_file(serving)
+    sending = serving.start("send", "BOT-001", message)
+    serving.until_bot("BOT-001", activity="busy")
+    stopping = serving.start("stop", "--drain", "BOT-001")
+    assert serving.until_bot("BOT-001", state="stopping")["waits_for"] == f'finishes "{message}"'
+    go.touch()
+    assert stopping.wait(30) == 0
+    assert sending.communicate() == ("gone\n", "")
+    assert serving.bot()["state"] == "stopped"
+
+
+def test_a_supervisor_without_a_screen_is_taken_over_when_told_to(operator: Operator) -> None:
+    first = operator.serve()
+    operator.ok("launch", "shell", "--count", "2")
+    pids = [bot["pid"] for bot in operator.status()["bots"]]
+    second = operator.serve("--take-over")
+    assert first.wait(30) == 0
+    assert operator.status()["supervisor"] == {"pid": second.pid, "mode": "serve"}
+    operator.until_bot("BOT-002", state="running")
+    assert [bot["pid"] for bot in operator.status()["bots"]] == pids
+    assert first.stdout is not None
+    assert first.stdout.read().startswith(f"Taken over by pid {second.pid}: the bots live on")

@@ -3,6 +3,7 @@
 Safe from any thread. `auto` answers messages by itself; without it a test plays the bot with `record`.
 """
 
+import asyncio
 import itertools
 import threading
 import time
@@ -30,6 +31,7 @@ OFFERED = (
 class ScriptedHive:
     def __init__(self, *, auto: bool = False, opened: bool = True) -> None:
         self.given: list[cmd.Command] = []
+        self.ends_at_once = True
         self.offered: Sequence[Launchable] = OFFERED
         self._auto = auto
         self._lock = threading.RLock()
@@ -51,10 +53,25 @@ class ScriptedHive:
         return lambda: self._wakes.remove(wake)
 
     async def submit(self, command: cmd.Command) -> cmd.Outcome:
+        if isinstance(command, cmd.StopBot | cmd.StopAll) and not self.ends_at_once:
+            await self._stop_slowly(command)
         with self._lock:
             outcome = self._carry_out(command)
             self.given.append(command)
             return outcome
+
+    async def _stop_slowly(self, command: cmd.StopBot | cmd.StopAll) -> None:
+        """They are asked, and end when a test says so."""
+        now = time.time()
+        for bot in self._snapshot.state.bots.values():
+            if isinstance(command, cmd.StopAll) or bot.bot_id == command.bot_id:
+                self.record(
+                    ev.BotStopping(
+                        at=now, bot_id=bot.bot_id, run=bot.run, then="stop", reason="stopped", kill_at=now + 3600
+                    )
+                )
+        while not self.ends_at_once:
+            await asyncio.sleep(0.01)
 
     async def chat(self, bot_id: str, *, before: int | None = None, limit: int = 30) -> Sequence[ChatTurn]:
         with self._lock:

@@ -153,3 +153,31 @@ async def test_a_read_only_console_sends_no_message() -> None:
         await screen.sees(READ_ONLY[:40])
         assert screen.app._main._chat.input.value == "hello"
         assert not hive.given
+
+
+async def test_quitting_shows_what_stopping_waits_for() -> None:
+    hive = one_bot()
+    hive.run("BOT-002")
+    hive.ask("BOT-002", "make tea")
+    hive.ends_at_once = False
+    async with shown(hive) as screen:
+        await screen.press("q", "j", "j", "enter")
+        await screen.sees("Stopping: waiting for 2 of 2: BOT-001 (", 's left for "make tea")')
+        hive.ends_at_once = True
+        assert await screen.left() is Leaving.STOP
+
+
+async def test_stopping_many_shows_at_the_bottom_what_it_waits_for() -> None:
+    hive = one_bot()
+    hive.run("BOT-002", "BOT-003")
+    hive.ask("BOT-002", "make tea")
+    hive.ends_at_once = False
+    async with shown(hive) as screen:
+        await screen.press("v", "v", "s")
+        await screen.until(lambda: "waiting for 2 of 2: BOT-001 (" in screen.lines()[-1])
+        assert 's left for "make tea")' in screen.lines()[-1]
+        hive.ends_at_once = True
+        await screen.gave(cmd.StopBot(bot_id="BOT-001"))
+        await screen.gave(cmd.StopBot(bot_id="BOT-002"))
+        await screen.until(lambda: "q Quit" in screen.lines()[-1])
+        assert not any(isinstance(command, cmd.StopBot) and command.bot_id == "BOT-003" for command in hive.given)
