@@ -95,8 +95,8 @@ CANNOT_START = 78
 class ExitRecord:
     """How a run ended: exactly one of `code` and `signal` (a name like SIGKILL), or neither when nobody saw it.
 
-    `at` is unix seconds; `reason` is why it was ended (a StopReason, `killed`, `hung`, `rebooted`, …), `oom` when its host
-    did so for want of memory, or "".
+    `at` is unix seconds; `reason` is why it was ended (a StopReason, `killed`, `hung`, `rebooted`, …; `oom`: by its
+    host, for want of memory) or "".
     """
 
     at: float
