@@ -75,6 +75,11 @@ class Folder:
         """Frames no supervisor has committed yet: `ID.RUN.jsonl`."""
         return self.run / "spool"
 
+    @property
+    def backups(self) -> Path:
+        """Verified copies of the hive's state: `state-YYYYMMDD-HHMMSS.db` (UTC)."""
+        return self.run / "backups"
+
     def run_record(self, bot_id: str, run: int) -> Path:
         return self.runs / f"{bot_id}.{run}.json"
 

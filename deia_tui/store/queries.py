@@ -15,6 +15,7 @@ from deia_tui.store import rows
 from deia_tui.store.draft import Tables
 from deia_tui.store.rows import BotRow, BreakerRow, RunRow
 
+REGISTRY_CHANGES = "type IN ('bot_spawned', 'bot_adopted', 'bot_exited')"
 MAX_ANSWER = 1024 * 1024
 """Characters of one answer that a chat shows."""
 _PIECES = 512
@@ -68,7 +69,9 @@ async def load(connection: aiosqlite.Connection) -> Loaded:
     (next_alert_id,) = (await _fetch(connection, "SELECT coalesce(max(alert_id), 0) + 1 FROM alerts"))[0]
     (version,) = (
         await _fetch(
-            connection, "SELECT count(*) FROM events WHERE type IN ('bot_spawned', 'bot_adopted', 'bot_exited')"
+            connection,
+            f"SELECT value + (SELECT count(*) FROM events WHERE {REGISTRY_CHANGES}) FROM marks "
+            "WHERE name = 'registry_changes'",
         )
     )[0]
     return Loaded(

@@ -1,8 +1,11 @@
 """The truth of a hive: events and everything derived from them, in state.db; telemetry in samples.db."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
 
@@ -11,9 +14,14 @@ from deia_tui.core.events import Event
 from deia_tui.core.journal import Sample
 from deia_tui.folder import Folder
 from deia_tui.store import queries
+from deia_tui.store.backup import Backup, restore, save, take, unfinished
 from deia_tui.store.database import migrate, migrations, open_reader, open_writer, translated
+from deia_tui.store.integrity import Verdict, inspect, means_damage
+from deia_tui.store.mending import Examined, examine, mend, set_aside
 from deia_tui.store.queries import Loaded, MessageRow
+from deia_tui.store.retention import Pruner, Retention
 from deia_tui.store.samples import Samples
+from deia_tui.store.threads import in_thread
 from deia_tui.store.writer import Writer
 
 
@@ -23,30 +31,59 @@ class Store:
     It must be closed: an open connection keeps the interpreter from ending.
     """
 
-    def __init__(self, path: Path, writer: Writer, reader: aiosqlite.Connection, samples: Samples) -> None:
-        self._path = path
+    def __init__(
+        self,
+        folder: Folder,
+        examined: Examined,
+        writer: Writer,
+        reader: aiosqlite.Connection,
+        samples: Samples,
+        *,
+        busy_timeout_s: float,
+    ) -> None:
+        self._folder = folder
+        self._busy_timeout_s = busy_timeout_s
+        self._path = folder.state_db
+        self.examined = examined
+        self._inode = self._path.stat().st_ino
         self._writer = writer
         self._reader = reader
         self._samples = samples
 
     @classmethod
     async def open(cls, folder: Folder, *, busy_timeout_s: float = 15.0) -> "Store":
-        """Open, or make, the databases in `folder`, which exists. Raises ConfigError for those of a newer version.
+        """Open, or make, the databases in `folder`, which exists; a damaged one is mended first: see `examined`.
 
-        `busy_timeout_s`: how long to wait for another program that has locked a database.
+        `busy_timeout_s`: how long to wait for another program that has locked a database. Raises ConfigError for those
+        of a newer version.
         """
+        with translated(folder.state_db):
+            examined = await in_thread(lambda _: examine(folder))
+            try:
+                return await cls._open(folder, examined, busy_timeout_s)
+            except sqlite3.DatabaseError as error:
+                if not means_damage(error):
+                    raise
+                damage = str(error)
+            examined = Examined(mended=await in_thread(lambda _: mend(folder, damage)))
+            return await cls._open(folder, examined, busy_timeout_s)
+
+    @classmethod
+    async def _open(cls, folder: Folder, examined: Examined, busy_timeout_s: float) -> "Store":
         path = folder.state_db
-        with translated(path):
-            async with AsyncExitStack() as stack:
-                connection = await open_writer(path, synchronous="FULL", busy_timeout_s=busy_timeout_s)
-                stack.push_async_callback(connection.close)
-                await migrate(connection, path, migrations())
-                tables = await queries.read_tables(connection)
-                reader = await open_reader(path, busy_timeout_s=busy_timeout_s)
-                stack.push_async_callback(reader.close)
-                samples = await Samples.open(folder.samples_db, busy_timeout_s=busy_timeout_s)
-                stack.pop_all()
-        return cls(path, Writer(connection, path, tables), reader, samples)
+        if not path.exists():
+            await _make(path, busy_timeout_s)
+        async with AsyncExitStack() as stack:
+            connection = await open_writer(path, synchronous="FULL", busy_timeout_s=busy_timeout_s)
+            stack.push_async_callback(connection.close)
+            await migrate(connection, path, migrations())
+            tables = await queries.read_tables(connection)
+            reader = await open_reader(path, busy_timeout_s=busy_timeout_s)
+            stack.push_async_callback(reader.close)
+            samples = await Samples.open(folder.samples_db, busy_timeout_s=busy_timeout_s)
+            stack.pop_all()
+        writer = Writer(connection, path, tables)
+        return cls(folder, examined, writer, reader, samples, busy_timeout_s=busy_timeout_s)
 
     async def close(self) -> None:
         """Commit what waits, then end every connection and its thread."""
@@ -108,3 +145,86 @@ class Store:
     async def add_samples(self, at: float, rows: Mapping[str, Sample]) -> None:
         """Telemetry of one second, of every bot that lives."""
         await self._samples.add(at, rows)
+
+    # Upkeep
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be stored now, in a sentence, or ""."""
+        return self._writer.trouble
+
+    @property
+    def in_place(self) -> bool:
+        """Is the open database still the file at its path?"""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
+
+    @property
+    def log_bytes(self) -> int:
+        """How long the write-ahead log is."""
+        try:
+            return self._path.with_name(self._path.name + "-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    async def prune(self, retention: Retention, now: float) -> None:
+        """Drop what is too old or too much."""
+        await Pruner(self._writer, retention).prune(now)
+
+    async def inspect(self) -> Verdict:
+        """Look at all of state.db, while work goes on."""
+        with translated(self._path):
+            return await in_thread(lambda give_up: inspect(self._path, give_up=give_up))
+
+    async def back_up(self) -> Backup:
+        """A verified copy of the hive's state among the backups, while work goes on."""
+        return await in_thread(lambda give_up: take(self._folder, give_up=give_up))
+
+    async def put_back(self) -> Path | None:
+        """Another file, or none, lies where state.db was: write it anew from the open connection, which still has all
+        of it, and go on with that. Nothing is lost; commits wait. Returns where the other file is now."""
+        return await self._writer.between(self._put_back)
+
+    async def _put_back(self, former: aiosqlite.Connection) -> Path | None:
+        loop = asyncio.get_running_loop()
+
+        def copy(target: sqlite3.Connection, **how: Any) -> None:
+            asyncio.run_coroutine_threadsafe(former.backup(target, **how), loop).result()
+
+        asides: list[Path | None] = []
+
+        def write_anew(give_up: Callable[[], bool]) -> None:
+            backup = save(copy, self._folder, give_up=give_up)
+            restore(backup.path, self._folder, lambda: asides.append(_make_room(self._path)))
+
+        await in_thread(write_anew)
+        # The former ones are closed last: what they hold is all there is until the new ones are open.
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(former.close)
+            stack.push_async_callback(self._reader.close)
+            connection = await open_writer(self._path, synchronous="FULL", busy_timeout_s=self._busy_timeout_s)
+            self._reader = await open_reader(self._path, busy_timeout_s=self._busy_timeout_s)
+            self._writer.move_to(connection)
+            self._inode = self._path.stat().st_ino
+        return asides[0]
+
+
+def _make_room(path: Path) -> Path | None:
+    """Where the file at `path` is now; a log without its database is that of the connection that is still open."""
+    if path.exists():
+        return set_aside(path, "replaced")
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return None
+
+
+async def _make(path: Path, busy_timeout_s: float) -> None:
+    """A new database, which has its name once it is whole: an empty file is never ours."""
+    with unfinished(path) as draft:
+        connection = await open_writer(draft, synchronous="FULL", busy_timeout_s=busy_timeout_s)
+        try:
+            await migrate(connection, draft, migrations())
+        finally:
+            await connection.close()

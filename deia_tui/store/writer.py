@@ -6,9 +6,11 @@ A unit is never taken back: a caller that is cancelled while it waits only misse
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import aiosqlite
 
@@ -16,7 +18,7 @@ from deia_tui.core.client import Recorded
 from deia_tui.core.errors import StoreError
 from deia_tui.core.events import Event
 from deia_tui.store import rows
-from deia_tui.store.database import explain
+from deia_tui.store.database import explain, translated
 from deia_tui.store.draft import Draft, Tables
 
 _BAD_UNIT = (
@@ -24,6 +26,12 @@ _BAD_UNIT = (
     *(ValueError, TypeError, OverflowError),
 )
 """What a unit's own contents can cause; anything else concerns the database, and every unit of the batch."""
+
+
+STUCK_S = 5.0
+"""A commit that takes longer is held up by somebody else."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +59,10 @@ class Writer:
         self._path = path
         self._tables = tables
         self._waiting: list[_Unit] = []
+        self._turn = asyncio.Lock()
+        self._doing: set[asyncio.Task[Any]] = set()
+        self._refusal = ""
+        self._began: float | None = None
         self._wake = asyncio.Event()
         self._closed = False
         self._task = asyncio.create_task(self._run(), name="store writer")
@@ -63,12 +75,35 @@ class Writer:
         self._wake.set()
         return await unit.answer
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be committed now, in a sentence, or "". The last attempt decides."""
+        if self._began is not None and time.monotonic() - self._began > STUCK_S:
+            return f"{self._path} is locked by another program, or its disk does not answer: commits wait."
+        return self._refusal
+
+    async def between(self, work: Callable[[aiosqlite.Connection], Awaitable[Result]]) -> Result:
+        """The outcome of `work`, done alone between two batches of commits: those wait for it, so it must be short.
+
+        Cancelling the caller does not end it halfway.
+        """
+        if self._closed:
+            raise StoreError("The store is closed.")
+        doing = asyncio.create_task(self._alone(work))
+        self._doing.add(doing)
+        doing.add_done_callback(self._doing.discard)
+        return await asyncio.shield(doing)
+
+    def move_to(self, connection: aiosqlite.Connection) -> None:
+        """Write to another connection from now on; only from within `between`. The former is the caller's."""
+        self._connection = connection
+
     async def close(self) -> None:
         """Commit what waits, then close the connection."""
         self._closed = True
         self._wake.set()
         try:
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task, *self._doing])
         finally:
             await self._connection.close()
 
@@ -77,30 +112,40 @@ class Writer:
             while self._waiting or not self._closed:
                 await self._wake.wait()
                 self._wake.clear()
-                await self._commit_waiting()
+                async with self._turn:
+                    await self._commit_waiting()
         finally:
             self._closed = True
             for unit in self._waiting:
                 unit.fail(StoreError("The store is closed."))
 
+    async def _alone(self, work: Callable[[aiosqlite.Connection], Awaitable[Result]]) -> Result:
+        async with self._turn:
+            with translated(self._path):
+                return await work(self._connection)
+
     async def _commit_waiting(self) -> None:
         units, self._waiting = self._waiting, []
         if not units:
             return
+        self._began = time.monotonic()
         try:
             await self._connection.executescript("BEGIN IMMEDIATE; SAVEPOINT units")
             tables = await self._apply(units, self._tables)
             await self._connection.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
             await self._roll_back()
+            self._refusal = str(refusal := explain(error, self._path))
             for unit in units:
-                unit.fail(explain(error, self._path))
+                unit.fail(refusal)
         else:
+            self._refusal = ""
             self._tables = tables
             self._tables.forget()
             for unit in units:
                 unit.succeed()
         finally:
+            self._began = None
             # Cancelled, or a bug: nobody waits for ever.
             for unit in units:
                 unit.fail(StoreError("The store is closed."))

@@ -178,28 +178,3 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(folder: F
         assert other.execute("PRAGMA user_version").fetchone() == (99,)
     other.close()
     assert_ended(set(threading.enumerate()) - before)
-
-
-async def test_a_file_that_is_no_database_is_named(folder: Folder) -> None:
-    folder.state_db.write_bytes(b"this is not a database, and long enough to be sure of it" * 100)
-    with pytest.raises(StoreError, match="is damaged"):
-        await Store.open(folder)
-
-
-async def test_a_damaged_samples_file_is_replaced(folder: Folder) -> None:
-    folder.samples_db.write_bytes(b"this is not a database, and long enough to be sure of it" * 100)
-    store = await Store.open(folder)
-    await store.add_samples(scenes.AT, {"B": (1.0, 2.0, 3, 4)})
-    await store.close()
-    with sqlite3.connect(folder.samples_db) as samples:
-        assert samples.execute("SELECT * FROM samples").fetchall() == [(int(scenes.AT), "B", 1.0, 2.0, 3, 4)]
-    samples.close()
-
-
-async def test_samples_are_kept_for_a_day(folder: Folder, store: Store) -> None:
-    for at in (0.2, 0.9, 3_600.0, 86_401.0, 90_100.0):
-        await store.add_samples(scenes.AT + at, {"A": (at, 1.0, 1, 1), "B": (at, 1.0, 1, 1)})
-    with sqlite3.connect(folder.samples_db) as samples:
-        kept = samples.execute("SELECT at - ?, bot_id FROM samples", (int(scenes.AT),)).fetchall()
-    samples.close()
-    assert kept == [(86401, "A"), (86401, "B"), (90100, "A"), (90100, "B")]

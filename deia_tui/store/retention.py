@@ -1,0 +1,192 @@
+"""What goes from state.db, and when, so that it stays below a size for ever; nothing goes that a start needs.
+
+A year of 100 bots, each with 20 messages a day (200 B asked, 1.5 KB answered in 20 pieces) and 5 restarts:
+
+    messages    730,000 × 0.8 KB                  0.6 GB  kept while they fit, the oldest go first
+    answers     730,000 × 1.6 KB (compact)        1.2 GB  go with their messages; 20 pieces would take 3.2 KB
+    events      13,000 a day × 0.35 KB × 30 days  0.1 GB  of the last `events_days` days; a year would be 1.7 GB
+    runs        500 a day × 0.2 KB × 30 days      3 MB    as events, but the last run of a bot stays
+    samples.db  (samples.py)                      0.6 GB
+
+So the default `state_mb` of 1000 holds half a year of it in full, and state.db and samples.db stay below 2 GB
+whatever the bots do. Freed pages are used again: the file grows no further, and never shrinks.
+`python -m tests.bench year` measures it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+
+import aiosqlite
+
+from deia_tui.store.database import transaction
+from deia_tui.store.queries import REGISTRY_CHANGES
+from deia_tui.store.writer import Writer
+
+DAY_S = 86_400.0
+ROWS = 500
+"""At most so many rows go in one step: commits wait for it some milliseconds."""
+MESSAGES = 25
+PIECE = 16_384
+"""Characters of old output that are joined into one row."""
+KEPT_EVENTS = 100_000
+KEPT_MESSAGES = 1_000
+"""However tight it gets: the newest of each."""
+PAUSE_S = 0.01
+
+Step = Callable[[aiosqlite.Connection], Awaitable[int]]
+"""Does some of its work in a transaction; 0 when there is nothing left to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    events_days: float
+    state_mb: float
+
+
+class Pruner:
+    def __init__(self, writer: Writer, retention: Retention) -> None:
+        self._writer = writer
+        self._retention = retention
+
+    async def prune(self, now: float) -> None:
+        """Until nothing is left to do: many small steps between the commits of others. Raises StoreError."""
+        before = now - self._retention.events_days * DAY_S
+        limit = int(self._retention.state_mb * 1e6)
+        steps: tuple[Step, ...] = (
+            partial(_compact, before=now - DAY_S),
+            partial(_drop_old_events, before=before, after=now + DAY_S),
+            partial(_drop_old_runs, before=before),
+            partial(_drop_old_alerts, before=before),
+            partial(_fit, limit=limit),
+        )
+        for step in steps:
+            while await self._writer.between(step):
+                await asyncio.sleep(PAUSE_S)
+
+
+async def used_bytes(connection: aiosqlite.Connection) -> int:
+    """What the database holds, without the pages that are free to be used again."""
+    pages, free, size = [
+        await _number(connection, f"PRAGMA {name}") for name in ("page_count", "freelist_count", "page_size")
+    ]
+    return (pages - free) * size
+
+
+async def _compact(connection: aiosqlite.Connection, *, before: float) -> int:
+    """Join the next pieces of output into rows of about PIECE characters; the last piece's number is theirs."""
+    since = await _number(connection, "SELECT value FROM marks WHERE name = 'compacted_to'")
+    following = f"SELECT seq, at, message_id, text FROM output WHERE seq > ? ORDER BY seq LIMIT {ROWS}"
+    pieces = list(await connection.execute_fetchall(f"SELECT * FROM ({following}) WHERE at < ?", (since, before)))
+    if not pieces:
+        return 0
+    async with transaction(connection):
+        by_message = sorted(pieces, key=lambda piece: (piece["message_id"], piece["seq"]))
+        for _, answer in groupby(by_message, key=lambda piece: str(piece["message_id"])):
+            for joined in _joined((int(piece["seq"]), str(piece["text"])) for piece in answer):
+                *others, last = (seq for seq, _ in joined)
+                if others:
+                    text = "".join(text for _, text in joined)
+                    await connection.execute("UPDATE output SET text = ? WHERE seq = ?", (text, last))
+                    await connection.executemany("DELETE FROM output WHERE seq = ?", [(seq,) for seq in others])
+        await _set_mark(connection, "compacted_to", pieces[-1]["seq"])
+    return len(pieces)
+
+
+def _joined(pieces: Iterable[tuple[int, str]]) -> list[list[tuple[int, str]]]:
+    """The pieces of an answer in groups of about PIECE characters."""
+    groups: list[list[tuple[int, str]]] = []
+    length = PIECE
+    for seq, text in pieces:
+        if length + len(text) > PIECE:
+            groups.append([])
+            length = 0
+        groups[-1].append((seq, text))
+        length += len(text)
+    return groups
+
+
+async def _drop_old_events(connection: aiosqlite.Connection, *, before: float, after: float) -> int:
+    """The oldest, if they are of another time: a clock that was once wrong keeps nothing for ever."""
+    oldest = f"SELECT seq, at FROM events ORDER BY seq LIMIT {ROWS}"
+    return await _drop_events(
+        connection, f"seq IN (SELECT seq FROM ({oldest}) WHERE at NOT BETWEEN {before!r} AND {after!r})"
+    )
+
+
+async def _drop_events(connection: aiosqlite.Connection, which: str) -> int:
+    """Changes of the registry stay counted."""
+    async with transaction(connection):
+        counted = await _number(connection, f"SELECT count(*) FROM events WHERE {which} AND {REGISTRY_CHANGES}")
+        dropped = await _change(connection, f"DELETE FROM events WHERE {which}")
+        if counted:
+            await connection.execute("UPDATE marks SET value = value + ? WHERE name = 'registry_changes'", (counted,))
+    return dropped
+
+
+async def _drop_old_runs(connection: aiosqlite.Connection, *, before: float) -> int:
+    """The last run of a bot stays: its number must not be given out again."""
+    old = "ended_at < ? AND run < (SELECT max(run) FROM runs AS later WHERE later.bot_id = runs.bot_id)"
+    async with transaction(connection):
+        return await _change(
+            connection,
+            f"DELETE FROM runs WHERE (bot_id, run) IN (SELECT bot_id, run FROM runs WHERE {old} LIMIT {ROWS})",
+            before,
+        )
+
+
+async def _drop_old_alerts(connection: aiosqlite.Connection, *, before: float) -> int:
+    """The last 50 stay for the screen, and so does the last number."""
+    last = "SELECT alert_id FROM alerts WHERE cleared_at IS NOT NULL ORDER BY alert_id DESC LIMIT 50"
+    old = f"SELECT alert_id FROM alerts WHERE cleared_at < ? AND alert_id NOT IN ({last}) LIMIT {ROWS}"
+    async with transaction(connection):
+        return await _change(connection, f"DELETE FROM alerts WHERE alert_id IN ({old})", before)
+
+
+async def _fit(connection: aiosqlite.Connection, *, limit: int) -> int:
+    """While it is too large: the oldest events, and when few are left the oldest messages with their answers."""
+    if await used_bytes(connection) <= limit:
+        return 0
+    newest = f"SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET {KEPT_EVENTS}"
+    oldest = f"SELECT seq FROM events WHERE seq <= ({newest}) ORDER BY seq LIMIT {ROWS}"
+    return await _drop_events(connection, f"seq IN ({oldest})") or await _drop_messages(connection)
+
+
+async def _drop_messages(connection: aiosqlite.Connection) -> int:
+    newest = f"SELECT number FROM messages ORDER BY number DESC LIMIT 1 OFFSET {KEPT_MESSAGES}"
+    ended = f"number <= ({newest}) AND ended_at IS NOT NULL"
+    oldest = await connection.execute_fetchall(
+        f"SELECT number, bot_id, until_seq FROM messages WHERE {ended} ORDER BY number LIMIT {MESSAGES}"
+    )
+    messages, pieces = 0, 0
+    async with transaction(connection):
+        for number, bot_id, until_seq in oldest:
+            await connection.execute("DELETE FROM messages WHERE number = ?", (number,))
+            # Whatever is older goes with it, but not what belongs to a message that is still there.
+            pieces += await _change(
+                connection,
+                "DELETE FROM output WHERE bot_id = ? AND seq <= ? AND message_id NOT IN "
+                "(SELECT message_id FROM messages WHERE messages.message_id = output.message_id)",
+                *(bot_id, until_seq),
+            )
+            messages += 1
+            if pieces >= ROWS:
+                break
+    return messages
+
+
+async def _number(connection: aiosqlite.Connection, sql: str) -> int:
+    (row,) = await connection.execute_fetchall(sql)
+    return int(row[0])
+
+
+async def _change(connection: aiosqlite.Connection, sql: str, *values: float | str) -> int:
+    """How many rows it changed."""
+    async with connection.execute(sql, values) as cursor:
+        return cursor.rowcount
+
+
+async def _set_mark(connection: aiosqlite.Connection, name: str, value: int) -> None:
+    await connection.execute("UPDATE marks SET value = ? WHERE name = ?", (value, name))
