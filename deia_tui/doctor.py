@@ -22,6 +22,8 @@ from deia_tui.core.errors import DeiaError
 from deia_tui.folder import Folder
 
 WANTED_FILES = 4096
+LOSES_ROWS = ((3, 7, 0), (3, 51, 2))
+"""The first and the last SQLite in which two checkpoints at once can lose what was committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def _system(folder: Folder) -> Iterator[Finding]:
         yield Finding("problem", "kernel", f"{kernel} has no pidfd: Linux 5.4 or newer is needed.")
     else:
         yield Finding("ok", "kernel", f"{platform.system()} {kernel}, Python {platform.python_version()}")
-    yield Finding("ok", "database", f"SQLite {sqlite3.sqlite_version}")
+    yield _sqlite()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= hard < WANTED_FILES:
         yield Finding("warning", "files", f"only {hard} open files allowed: raise 'ulimit -n' for many bots.")
@@ -61,6 +63,18 @@ def _system(folder: Folder) -> Iterator[Finding]:
         yield Finding("ok", "files", f"{soft} open files allowed (up to {'any' if hard < 0 else hard})")
     memory = psutil.virtual_memory()
     yield Finding("ok", "machine", f"{os.cpu_count()} cores, {memory.available / 1e9:.1f} GB of memory free")
+
+
+def _sqlite() -> Finding:
+    version = sqlite3.sqlite_version
+    if not LOSES_ROWS[0] <= sqlite3.sqlite_version_info <= LOSES_ROWS[1]:
+        return Finding("ok", "database", f"SQLite {version}")
+    return Finding(
+        "warning",
+        "database",
+        f"SQLite {version} can lose rows when two connections checkpoint at once: here only one ever does, "
+        "so open state.db with nothing but 'sqlite3 -readonly', or upgrade to 3.51.3.",
+    )
 
 
 def _folder(folder: Folder) -> Iterator[Finding]:

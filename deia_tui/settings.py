@@ -121,6 +121,16 @@ class RunawaySection(Section):
     share: Annotated[float, Field(gt=0, le=1)] = _RUNAWAY.share
 
 
+class BackupSection(Section):
+    every_h: Annotated[float, Field(gt=0, le=8784)] = 6.0
+    keep: Count = 8
+
+
+class RetentionSection(Section):
+    events_days: Annotated[float, Field(ge=1, le=36_600)] = 30.0
+    state_mb: Annotated[float, Field(ge=10)] = 1000.0
+
+
 class ConsoleSection(Section):
     theme: str = "tokyo-night"
     ascii: bool = False
@@ -153,6 +163,8 @@ class Settings(Section):
     liveness: LivenessSection = LivenessSection()
     process: ProcessSection = ProcessSection()
     runaway: RunawaySection = RunawaySection()
+    backup: BackupSection = BackupSection()
+    retention: RetentionSection = RetentionSection()
     console: ConsoleSection = ConsoleSection()
 
     def agent(self, name: str) -> AgentSection | None:

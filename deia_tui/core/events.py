@@ -17,6 +17,7 @@ class HiveOpened:
     pid: int
     mode: Literal["console", "background", "serve"]
     version: str
+    sqlite: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
     """(level, what, details) of an event; `what` is one lower-case word group, fit for a column."""
     match event:
         case ev.HiveOpened():
-            return "info", "hive_opened", f"pid {event.pid}, {event.mode}"
+            sqlite = f", SQLite {event.sqlite}" if event.sqlite else ""
+            return "info", "hive_opened", f"pid {event.pid}, {event.mode}{sqlite}"
         case ev.HiveClosed():
             return "info", "hive_closed", event.reason
         case ev.ConsoleLost():

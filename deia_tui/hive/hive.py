@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from sqlite3 import sqlite_version
 from typing import Literal, Self, assert_never
 
 import httpx
@@ -39,6 +40,7 @@ from deia_tui.hive.roster import Roster
 from deia_tui.hive.scribe import Scribe
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.hive.takeover import machine_restarted, meet, take_over
+from deia_tui.hive.upkeep import Upkeep
 from deia_tui.settings import Catalogue
 from deia_tui.store.queries import Loaded
 from deia_tui.store.store import Store
@@ -94,6 +96,7 @@ class Hive:
                     asyncio.create_task(self._guard_lock(), name="lock"),
                     asyncio.create_task(self._attend(), name="engine"),
                     asyncio.create_task(self._scribe.keep_files(), name="scribe"),
+                    asyncio.create_task(self._upkeep.tend(), name="upkeep"),
                 ]
                 try:
                     await self._begin(loaded, found)
@@ -186,6 +189,7 @@ class Hive:
         record = Record(self._store, snapshot, next_alert_id=loaded.next_alert_id, publish=self._publish)
         self._monitor = Monitor(record, self._settings)
         self._scribe = Scribe(self._folder, self._store, record, registry_version=loaded.registry_version)
+        self._upkeep = Upkeep(self._folder, self._store, record, self._settings)
         record.listen(self._scribe.note)
         return Surroundings(
             folder=self._folder,
@@ -201,7 +205,7 @@ class Hive:
     async def _begin(self, loaded: Loaded, found: NodeFound) -> None:
         at = time.time()
         await self._record.add(
-            ev.HiveOpened(at=at, pid=os.getpid(), mode=self._mode, version=self._version),
+            ev.HiveOpened(at=at, pid=os.getpid(), mode=self._mode, version=self._version, sqlite=sqlite_version),
             ev.HostStarted(at=at, pid=found.pid),
         )
         await take_over(self._roster, self._around, self._store, loaded, found)

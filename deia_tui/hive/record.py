@@ -62,6 +62,13 @@ class Record:
         if settled := self._settled(list(wanted)):
             await self._commit(settled)
 
+    def show(self, wanted: Raise) -> None:
+        """Make an alert known that the store cannot take, since it is about the store."""
+        state = self.state
+        for event in self._settled([wanted]):
+            state = fold(state, event)
+        self._publish(Snapshot(seq=self._snapshot.seq, state=state, telemetry=self._snapshot.telemetry))
+
     def measure(self, telemetry: Telemetry) -> None:
         """Show new samples; they are not events."""
         self._publish(Snapshot(seq=self._snapshot.seq, state=self.state, telemetry=telemetry))

@@ -86,7 +86,7 @@ def save(
             copy(connection, pages=PAGES, progress=pause)
             connection.execute("PRAGMA journal_mode = DELETE")  # one file, with no other beside it
             _add_files(connection, folder)
-        _verify(draft, give_up=give_up)
+        _verify(draft, folder.state_db, give_up=give_up)
     return Backup(target, at, target.stat().st_size)
 
 
@@ -96,7 +96,7 @@ def restore(source: Path, folder: Folder, make_room: Callable[[], None]) -> dict
     Returns the other files of the hive that are in it, by their path in `.deia/`.
     """
     with translated(source):
-        _verify(source)
+        _verify(source, source)
         with (
             unfinished(folder.state_db, ready=make_room) as draft,
             closing(_read_only(source)) as found,
@@ -166,10 +166,10 @@ def _check_room(source: Path, target: Path) -> None:
         raise StoreError(f"A backup needs {needed:,.0f} MB free at {target.parent}, there are {free / 1e6:,.0f}.")
 
 
-def _verify(path: Path, *, give_up: Callable[[], bool] = never) -> None:
+def _verify(path: Path, original: Path, *, give_up: Callable[[], bool] = never) -> None:
     verdict = inspect(path, give_up=give_up)
     if verdict.damage:
-        raise StoreError(f"{path} is damaged ({verdict.damage}).")
+        raise StoreError(f"{original} is damaged ({verdict.damage}).")
     if not verdict.complete:
         raise StoreError("The backup was given up.")
 

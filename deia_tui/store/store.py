@@ -14,7 +14,7 @@ from deia_tui.core.events import Event
 from deia_tui.core.journal import Sample
 from deia_tui.folder import Folder
 from deia_tui.store import queries
-from deia_tui.store.backup import Backup, restore, save, take, unfinished
+from deia_tui.store.backup import Backup, restore, rotate, save, take, unfinished
 from deia_tui.store.database import migrate, migrations, open_reader, open_writer, translated
 from deia_tui.store.integrity import Verdict, inspect, means_damage
 from deia_tui.store.mending import Examined, examine, mend, set_aside
@@ -178,9 +178,16 @@ class Store:
         with translated(self._path):
             return await in_thread(lambda give_up: inspect(self._path, give_up=give_up))
 
-    async def back_up(self) -> Backup:
-        """A verified copy of the hive's state among the backups, while work goes on."""
-        return await in_thread(lambda give_up: take(self._folder, give_up=give_up))
+    async def back_up(self, *, keep: int = 8) -> Backup:
+        """A verified copy of the hive's state, while work goes on; of the backups the newest `keep` stay."""
+
+        def work(give_up: Callable[[], bool]) -> Backup:
+            backup = take(self._folder, give_up=give_up)
+            rotate(self._folder, keep)
+            return backup
+
+        with translated(self._folder.backups):
+            return await in_thread(work)
 
     async def put_back(self) -> Path | None:
         """Another file, or none, lies where state.db was: write it anew from the open connection, which still has all

@@ -1,0 +1,98 @@
+"""What the hive does for its store while it runs, and what it tells of it."""
+
+import os
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from deia_tui.core.bots import BotState
+from deia_tui.core.commands import LaunchBots
+from deia_tui.core.state import Alert
+from deia_tui.store.backup import backups, take
+from tests.hive.conftest import HiveInTest
+from tests.store.limits import no_file_beyond
+
+SOON = "[backup]\nevery_h = 0.0003\nkeep = 2\n"
+
+
+def alert(lab: HiveInTest, kind: str, *, is_open: bool = True) -> Alert | None:
+    return next((a for a in lab.state.alerts if a.kind == kind and (a.cleared_at is None) == is_open), None)
+
+
+def spoil(path: Path) -> None:
+    path.write_bytes(b"this is not a database, and long enough to be sure of it" * 100)
+
+
+async def test_backups_are_made_by_the_clock_and_the_newest_kept(lab: HiveInTest) -> None:
+    lab.configure(SOON)
+    async with lab.supervised():
+        await lab.until(lambda: len(backups(lab.folder)) == 2)
+        first = backups(lab.folder)[-1]
+        await lab.until(lambda: first not in backups(lab.folder))
+        assert alert(lab, "backup") is None
+
+
+async def test_a_backup_that_fails_is_told_until_one_works(lab: HiveInTest) -> None:
+    lab.configure(SOON)
+    async with lab.supervised():
+        with no_file_beyond(65_536):
+            await lab.until(lambda: alert(lab, "backup"))
+        await lab.until(lambda: alert(lab, "backup", is_open=False))
+        assert backups(lab.folder)
+
+
+async def test_a_damaged_store_is_restored_and_told_and_bots_of_later_live_on(lab: HiveInTest) -> None:
+    async with lab.supervised(leave_bots=True) as hive:
+        await hive.submit(LaunchBots(what="shell", bot_id="KNOWN"))
+        take(lab.folder)
+        known = lab.bot("KNOWN").pid
+        await hive.submit(LaunchBots(what="shell", bot_id="LATER"))
+        os.kill(known or 0, signal.SIGKILL)
+        await lab.until(lambda: lab.bot("KNOWN").run == 2 and lab.bot("KNOWN").state is BotState.RUNNING)
+        before = {bot_id: (bot.run, bot.pid) for bot_id, bot in lab.state.bots.items()}
+    spoil(lab.folder.state_db)
+    async with lab.supervised() as hive:
+        await lab.until(lambda: alert(lab, "store-mended"))
+        told = alert(lab, "store-mended")
+        assert told is not None
+        assert "restored the backup state-" in told.text
+        assert "state.db.damaged-" in told.text
+        await lab.until(lambda: all(bot.state is BotState.RUNNING for bot in lab.state.bots.values()))
+        assert {bot_id: (bot.run, bot.pid) for bot_id, bot in lab.state.bots.items()} == before
+        assert (await lab.ask("LATER", "echo still here"))[0] == "still here\n"
+        assert (await lab.ask("KNOWN", "echo me too"))[0] == "me too\n"
+
+
+async def test_without_a_backup_the_hive_begins_anew_and_adopts_who_lives(lab: HiveInTest) -> None:
+    async with lab.supervised(leave_bots=True) as hive:
+        await hive.submit(LaunchBots(what="shell", count=2))
+        before = {bot_id: (bot.run, bot.pid) for bot_id, bot in lab.state.bots.items()}
+    spoil(lab.folder.state_db)
+    async with lab.supervised():
+        await lab.until(lambda: alert(lab, "store-mended"))
+        await lab.until(lambda: all(bot.state is BotState.RUNNING for bot in lab.state.bots.values()))
+        assert {bot_id: (bot.run, bot.pid) for bot_id, bot in lab.state.bots.items()} == before
+
+
+async def test_a_database_deleted_while_it_is_open_is_put_back(lab: HiveInTest) -> None:
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="shell"))
+        lab.folder.state_db.unlink()
+        await lab.until(lambda: alert(lab, "store-file"), timeout_s=60)
+        assert (await lab.ask("BOT-001", "echo on"))[0] == "on\n"
+    with closing(sqlite3.connect(lab.folder.state_db)) as database:
+        assert database.execute("SELECT bot_id FROM bots").fetchall() == [("BOT-001",)]
+        assert database.execute("SELECT count(*) FROM events WHERE type = 'turn_ended'").fetchone() == (1,)
+
+
+async def test_a_store_that_takes_nothing_is_shown_at_once_and_written_down_later(lab: HiveInTest) -> None:
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="shell"))
+        with no_file_beyond(100):
+            os.kill(lab.bot().pid or 0, signal.SIGKILL)
+            await lab.until(lambda: alert(lab, "store"))
+        await lab.until(lambda: alert(lab, "store", is_open=False))
+        await lab.until(lambda: lab.bot().run == 2 and lab.bot().state is BotState.RUNNING)
+        raised = [entry.event for entry in await hive.events(limit=1000) if getattr(entry.event, "kind", "") == "store"]
+        assert len(raised) == 1
