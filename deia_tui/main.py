@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deia_tui import __version__, cli
+from deia_tui import __version__, backups, cli
 from deia_tui.core.errors import ConfigError
 from deia_tui.folder import Folder
 
@@ -216,5 +216,5 @@ def _at_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-for _command in cli.COMMANDS:
+for _command in (*cli.COMMANDS, *backups.COMMANDS):
     main.add_command(_command)

@@ -9,7 +9,7 @@ import resource
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from deia_tui.core.bots import ExitRecord, spec_to_json
+from deia_tui.core.bots import BotSpec, ExitRecord, spec_from_json, spec_to_json
 from deia_tui.core.errors import ConfigError
 from deia_tui.engine.link import HostLink, Run, connect
 from deia_tui.engine.protocol import Ended, EngineEvent, NodeFound, NodeLost, NotPlaced, Placed, Placement, Sampled
@@ -202,7 +202,15 @@ class LocalEngine:
 def _placed(line: wire.Line) -> Placed:
     fields = ("bot_id", "run", "pid", "start_ticks", "port")
     secrets = {name: line.get(name, "") for name in ("nonce", "token")}
-    return Placed(**{field: line[field] for field in fields}, **secrets)
+    return Placed(**{field: line[field] for field in fields}, **secrets, spec=_spec(line))
+
+
+def _spec(line: wire.Line) -> BotSpec | None:
+    """None where another version wrote what this one cannot read."""
+    try:
+        return spec_from_json(line["spec"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _ended(line: wire.Line) -> Ended:

@@ -20,7 +20,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """A run that exists."""
+    """A run that exists; `spec` where the node can tell it."""
 
     bot_id: str
     run: int
@@ -29,6 +29,7 @@ class Placed:
     pid: int
     start_ticks: int
     port: int
+    spec: BotSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from deia_tui.core.alerts import Raise
 from deia_tui.core.bots import REBOOTED, StopReason
 from deia_tui.core.state import BotView
 from deia_tui.engine.protocol import Ended, NodeFound, Placed
+from deia_tui.hive.foundlings import learn
 from deia_tui.hive.keeper import Keeper
 from deia_tui.hive.leavings import forget_run
 from deia_tui.hive.restore import breaker_of, life_of, unseen
@@ -22,7 +23,8 @@ from deia_tui.store.store import Store
 
 
 async def take_over(roster: Roster, around: Surroundings, store: Store, loaded: Loaded, found: NodeFound) -> None:
-    """At the start: what the store remembers meets what the host knows. What only the host knows must not run."""
+    """At the start: what the store remembers meets what the host knows. What neither can tell of must not run."""
+    loaded = await learn(around.record, store, loaded, found)
     live = {placed.bot_id: placed for placed in found.runs}
     ended = {(end.bot_id, end.run): end for end in found.ended}
 
