@@ -1,13 +1,22 @@
-"""What an agent says during one turn, kept within bounds: so much of the answer, so many warnings a second."""
+"""What an agent says during one turn: without secrets into the output log, all of it, and into frames within bounds, so
+much of the answer and so many warnings a second."""
 
+import asyncio
 import time
+from collections.abc import Callable, Iterable
 
+from deia_tui.bot.agents.decode import Lines, Text
 from deia_tui.bot.output_log import OutputLog
 from deia_tui.bot.spool import Spool
+from deia_tui.core.redact import Redactor
 
 KEEP = 8 * 1024 * 1024
 """Bytes of an answer that become frames; the rest goes to the output log only."""
 WARNINGS_PER_S = 50
+PAUSE_S = 0.05
+"""How long the agent must be silent for its last word to be shown before the next begins."""
+_FRAME = 64 * 1024
+"""Characters of one output frame at most."""
 
 
 class Answer:
@@ -16,48 +25,106 @@ class Answer:
     def __init__(self, message_id: str, spool: Spool, log: OutputLog) -> None:
         self._message_id = message_id
         self._spool = spool
-        self._log = log
+        log.begin_line()
+        self._streams = (_Stream(log, self._say), _Stream(log, self._beside))
+        self._text = Text()
+        self._lines = Lines()
         self._room = KEEP
         self._cut = 0
         self._second = 0.0
         self._warnings = 0
 
-    def output(self, text: str) -> None:
-        self._log.write(text)
-        data = text.encode("utf-8", "replace")
-        kept = text if len(data) <= self._room else data[: self._room].decode("utf-8", "ignore")
-        if kept:
-            self._spool.add({"type": "output", "message_id": self._message_id, "text": kept})
+    def output(self, data: bytes) -> None:
+        self._streams[0].feed(data)
+
+    def warn(self, data: bytes) -> None:
+        self._streams[1].feed(data)
+
+    def finish(self) -> None:
+        """The turn is over: say what was kept back, and how much was left out."""
+        for stream in self._streams:
+            stream.finish()
+        self._add_output(self._text.feed(b"", final=True))
+        self._warn_of(self._lines.feed(b"", final=True))
+        self._report_dropped()
+        self._warnings = 0
+        if self._cut:
+            self._note(f"{self._cut} bytes of the answer are in the output log only.")
+
+    def _say(self, data: bytes) -> None:
+        if self._room:
+            self._add_output(self._text.feed(data[: self._room]))
         if len(data) > self._room:
             self._leave_out(len(data) - self._room)
         self._room -= min(self._room, len(data))
 
-    def warn(self, line: str) -> None:
-        self._log.line(line)
+    def _add_output(self, text: str) -> None:
+        for start in range(0, len(text), _FRAME):
+            piece = text[start : start + _FRAME]
+            self._spool.add({"type": "output", "message_id": self._message_id, "text": piece})
+
+    def _leave_out(self, count: int) -> None:
+        if not self._cut:
+            self._note(f"The answer is longer than {KEEP >> 20} MiB: the rest goes to the output log only.")
+        self._cut += count
+        self._spool.dropped_output_bytes += count
+
+    def _beside(self, data: bytes) -> None:
         now = time.monotonic()
         if now - self._second >= 1.0:
             self._report_dropped()
             self._second, self._warnings = now, 0
-        self._warnings += 1
-        if self._warnings <= WARNINGS_PER_S:
-            self._say(line)
+        if self._warnings > WARNINGS_PER_S:
+            self._warnings += data.count(b"\n")  # nobody sees them: not worth being told apart
+        else:
+            self._warn_of(self._lines.feed(data))
 
-    def finish(self) -> None:
-        """The turn is over: say how much was left out."""
-        self._report_dropped()
-        self._warnings = 0
-        if self._cut:
-            self._say(f"{self._cut} bytes of the answer are in the output log only.")
-
-    def _leave_out(self, count: int) -> None:
-        if not self._cut:
-            self._say(f"The answer is longer than {KEEP >> 20} MiB: the rest goes to the output log only.")
-        self._cut += count
-        self._spool.dropped_output_bytes += count
+    def _warn_of(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._warnings += 1
+            if self._warnings <= WARNINGS_PER_S:
+                self._note(line)
 
     def _report_dropped(self) -> None:
         if self._warnings > WARNINGS_PER_S:
-            self._say(f"… {self._warnings - WARNINGS_PER_S} lines dropped")
+            self._note(f"… {self._warnings - WARNINGS_PER_S} lines dropped")
 
-    def _say(self, text: str) -> None:
+    def _note(self, text: str) -> None:
         self._spool.add({"type": "log", "level": "warning", "text": text})
+
+
+class _Stream:
+    """One of the agent's two voices: loses its secrets, then goes to the log in whole lines and to `deliver` at once.
+    What is kept back for either is let go when the agent pauses."""
+
+    def __init__(self, log: OutputLog, deliver: Callable[[bytes], None]) -> None:
+        self._log = log
+        self._deliver = deliver
+        self._redactor = Redactor()
+        self._unlogged = b""
+        self._pause: asyncio.TimerHandle | None = None
+
+    def feed(self, data: bytes) -> None:
+        self._pass_on(self._redactor.feed(data))
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        if self._redactor.holds or self._unlogged:
+            self._pause = asyncio.get_running_loop().call_later(PAUSE_S, self._paused)
+
+    def finish(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+        self._pass_on(self._redactor.flush(), ends=True)
+
+    def _paused(self) -> None:
+        self._pass_on(self._redactor.pause(), ends=True)
+
+    def _pass_on(self, data: bytes, *, ends: bool = False) -> None:
+        if data:
+            self._deliver(data)
+        lines = self._unlogged + data
+        whole = len(lines) if ends or len(lines) > _FRAME else lines.rfind(b"\n") + 1
+        self._unlogged = lines[whole:]
+        if whole:
+            self._log.relay(lines[:whole])

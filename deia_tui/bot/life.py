@@ -18,6 +18,7 @@ from deia_tui.bot.spool import Spool
 from deia_tui.bot.worker import Worker
 from deia_tui.core.bots import CANNOT_START
 from deia_tui.core.errors import ConfigError
+from deia_tui.core.redact import redact_text
 from deia_tui.folder import Folder, write_atomic
 
 OK = 0
@@ -66,7 +67,7 @@ class Life:
 
     def _cannot_start(self, why: str) -> int:
         self.log.line(why)
-        self.spool.add({"type": "log", "level": "error", "text": why})
+        self.spool.add({"type": "log", "level": "error", "text": redact_text(why)})
         self._leave_exit(CANNOT_START)
         self.spool.close()
         return CANNOT_START

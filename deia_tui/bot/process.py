@@ -40,6 +40,7 @@ def run(seed: Seed, listener: socket.socket) -> int:
 async def _live(seed: Seed, listener: socket.socket) -> int:
     loop = asyncio.get_running_loop()
     life = Life(seed)
+    sys.stderr = life.log  # a traceback may quote a secret
     config = _config()
     config.loaded_app.state.life = life
     loop.add_signal_handler(signal.SIGCHLD, life.children.reap)

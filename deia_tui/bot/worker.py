@@ -12,6 +12,7 @@ from deia_tui.bot.output_log import OutputLog
 from deia_tui.bot.spool import Spool
 from deia_tui.core.bots import Activity
 from deia_tui.core.errors import CommandRejected
+from deia_tui.core.redact import redact_text
 
 MAX_QUEUED = 10
 MAX_TEXT = 1024 * 1024
@@ -143,4 +144,4 @@ class Worker:
                 if self.phase != "open":
                     self.given_up.append(message.message_id)
         ended = {"type": "turn_ended", "message_id": message.message_id, "duration_s": round(duration_s, 3)}
-        self._spool.add({**ended, **asdict(result)})
+        self._spool.add({**ended, **asdict(result), "error": redact_text(result.error)})

@@ -4,7 +4,6 @@ The files are for the next host; memory is the truth of this one, so a full disk
 """
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from deia_tui import segments
 from deia_tui.core.ids import is_bot_id
 from deia_tui.folder import Folder, write_atomic
 from deia_tui.host.wire import Line
@@ -135,7 +135,7 @@ class Records:
             at=at or time.time(),
             code=code,
             signal=signal,
-            stderr_tail=_tail(self._folder.output_log(record.bot_id), record.output_from),
+            stderr_tail=_tail(self._folder.output_log(record.bot_id), record),
             reason=reason,
             nonce=record.nonce,
         )
@@ -216,14 +216,10 @@ def _read(path: Path) -> Line | None:
     return line if isinstance(line, dict) else None
 
 
-def _tail(log: Path, since: int) -> list[str]:
-    """The last lines written after the first `since` bytes (after byte 0 where the log has been rotated)."""
+def _tail(log: Path, record: RunRecord) -> list[str]:
+    """The last lines of this run, also where the bot has set its log aside meanwhile."""
     try:
-        with log.open("rb") as output:
-            size = output.seek(0, os.SEEK_END)
-            since = since if since <= size else 0
-            output.seek(max(since, size - TAIL_BYTES))
-            text = output.read(TAIL_BYTES).decode("utf-8", "replace")
+        end = segments.last_bytes(log, TAIL_BYTES, offset=record.output_from, since=record.started_at)
     except OSError:
         return []
-    return text.splitlines()[-TAIL_LINES:]
+    return end.decode("utf-8", "replace").splitlines()[-TAIL_LINES:]

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
-from deia_tui.bot.agents.decode import Lines, Text
 from deia_tui.bot.agents.protocol import Emit, TurnResult
 from deia_tui.bot.agents.pump import Pump
 from deia_tui.bot.children import Children, die_with
@@ -92,10 +91,7 @@ class _Streams:
 
     def __init__(self, process: Process, emit: Emit) -> None:
         assert process.stdout and process.stderr
-        self._text = Text(emit.output)
-        self._lines = Lines(emit.warn)
-        self._words = Text(self._lines.feed)
-        self._pumps = (Pump(process.stdout, self._text.feed), Pump(process.stderr, self._words.feed))
+        self._pumps = (Pump(process.stdout, emit.output), Pump(process.stderr, emit.warn))
 
     async def finish(self) -> None:
         """Take what is still in the pipes; whoever else holds them must not make anybody wait."""
@@ -105,9 +101,8 @@ class _Streams:
                     await pump.ended.wait()
         for pump in self._pumps:
             pump.close()
-        self._text.feed(b"", final=True)
-        self._words.feed(b"", final=True)
-        self._lines.feed("", final=True)
+        for pump in self._pumps:
+            await pump.ended.wait()
 
 
 def _launch(program: Program) -> Process:

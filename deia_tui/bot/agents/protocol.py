@@ -21,11 +21,11 @@ class TurnResult:
 class Emit(Protocol):
     """Where an agent puts what it says during a turn; never waits, never fails."""
 
-    def output(self, text: str) -> None:
-        """A piece of the answer."""
+    def output(self, data: bytes) -> None:
+        """A piece of the answer: UTF-8, cut anywhere."""
 
-    def warn(self, line: str) -> None:
-        """A line the agent wrote beside its answer."""
+    def warn(self, data: bytes) -> None:
+        """A piece of the lines the agent wrote beside its answer."""
 
 
 class Agent(Protocol):
