@@ -53,6 +53,7 @@ class AgentSection(Section):
     argv: tuple[str, ...] = ()
     prompt: Literal["stdin", "argument", "file"] = "stdin"
     env: dict[str, str] = {}
+    pass_env: tuple[str, ...] = ()
     timeout_s: Seconds = 600.0
 
     @field_validator("argv")
@@ -256,7 +257,6 @@ class Catalogue(Section):
             kind=agent.kind,
             argv=agent.argv,
             prompt=agent.prompt,
-            env=agent.env,
             timeout_s=agent.timeout_s,
         )
 

@@ -1,7 +1,7 @@
 """What a bot is: the agent it drives, how it was declared, how a run of it ended."""
 
 import signal
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
@@ -46,13 +46,15 @@ class RestartPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSpec:
-    """An agent program: `name` as declared in hive.toml, `kind` chooses the adapter."""
+    """An agent program: `name` as declared in hive.toml, `kind` chooses the adapter.
+
+    Its environment is not here: specs are stored, and the values may be secrets.
+    """
 
     name: str
     kind: Literal["shell", "command"]
     argv: tuple[str, ...] = ()
     prompt: Literal["stdin", "argument", "file"] = "stdin"
-    env: dict[str, str] = field(default_factory=dict)
     timeout_s: float = 600.0
 
 
@@ -127,5 +129,6 @@ def spec_from_json(data: dict[str, Any]) -> BotSpec:
     """Raises KeyError, TypeError or ValueError where `data` is no spec."""
     agent = dict(data["agent"])
     agent["argv"] = tuple(agent.get("argv", ()))
+    agent.pop("env", None)  # version 0.1 stored it
     restart = RestartPolicy(data.get("restart", RestartPolicy.PERMANENT))
     return BotSpec(**{**data, "agent": AgentSpec(**agent), "restart": restart})

@@ -72,8 +72,6 @@ def _decoder(kind: Any) -> Decoder:
         return _optional_decoder(_decoder(inner))
     if origin is tuple:
         return _tuple_decoder(_decoder(get_args(kind)[0]))
-    if origin is dict:
-        return _dict_decoder(_decoder(get_args(kind)[1]))
     if issubclass(kind, StrEnum):
         return _enum_decoder(kind)
     return _scalar_decoder(kind)
@@ -122,15 +120,6 @@ def _tuple_decoder(inner: Decoder) -> Decoder:
         if not isinstance(value, list | tuple):
             raise _wrong(where, "a list", value)
         return tuple(inner(item, f"{where}[{index}]") for index, item in enumerate(value))
-
-    return decode
-
-
-def _dict_decoder(inner: Decoder) -> Decoder:
-    def decode(value: Any, where: str) -> dict[str, Any]:
-        if not isinstance(value, Mapping):
-            raise _wrong(where, "an object", value)
-        return {str(key): inner(item, f"{where}.{key}") for key, item in value.items()}
 
     return decode
 

@@ -65,6 +65,7 @@ class Hive:
         self._folder = folder
         self._catalogue = catalogue
         self._settings = catalogue().settings
+        self._agents = self._settings.agents
         self._mode: Mode = mode
         self._version = version
         self._lock = lock
@@ -199,6 +200,7 @@ class Hive:
             launcher=Launcher(self._engine, slots=STARTS_PER_CORE * (os.cpu_count() or 1)),
             http=http,
             env=launching.agent_environment(os.environ),
+            env_of=lambda name: launching.agent_environment(os.environ, self._agents.get(name)),
             clock=self._clock,
         )
 
@@ -337,7 +339,10 @@ class Hive:
             wake()
 
     def _read_catalogue(self) -> Catalogue:
-        return launching.read(self._catalogue)
+        """As its files are now; what agents get in their environment is as they were when last read."""
+        found = launching.read(self._catalogue)
+        self._agents = found.settings.agents
+        return found
 
 
 _NO_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0)

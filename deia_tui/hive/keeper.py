@@ -316,7 +316,7 @@ class Keeper:
             case lc.Spawn(run=run):
                 self._token = secrets.token_urlsafe(32)
                 self._failed_probes = 0
-                env = {**around.env, **self.spec.agent.env}
+                env = around.env_of(self.spec.agent.name)
                 around.launcher.request(Placement(spec=self.spec, run=run, nonce=nonce, token=self._token, env=env))
             case lc.NoteReady():
                 around.launcher.release(bot_id)

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from deia_tui.core.bots import OFF, AgentSpec, BotSpec, BotState
 from deia_tui.core.client import Launchable
@@ -12,7 +13,7 @@ from deia_tui.core.commands import LaunchBots
 from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.core.ids import MAX_BOTS, check_bot_id, next_bot_ids
 from deia_tui.core.state import BotView
-from deia_tui.settings import Catalogue
+from deia_tui.settings import AgentSection, Catalogue
 
 REUSABLE = OFF - {BotState.FATAL}
 
@@ -106,6 +107,23 @@ def unknown_bot(bot_id: str, known: Collection[str]) -> str:
     return f"There is no bot '{bot_id[:40]}'{hint}"
 
 
-def agent_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What agents get of the environment the supervisor was started in: everything but what is ours."""
-    return {name: value for name, value in environ.items() if not name.startswith("DEIA_")}
+def agent_environment(environ: Mapping[str, str], agent: AgentSection | None = None) -> dict[str, str]:
+    """What an agent gets of the environment the supervisor was started in, and what hive.toml sets for it.
+
+    By an allow-list: keys of other services, sockets of other agents and whatever else the operator's shell holds are
+    none of its business. Without `agent`: what every agent gets.
+    """
+    allowed = (*_PASSED, *(agent.pass_env if agent else ()))
+    passed = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("DEIA_") and any(fnmatchcase(name, pattern) for pattern in allowed)
+    }
+    return {"TERM": "dumb", **passed, **(agent.env if agent else {})}
+
+
+_PASSED = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "XDG_*"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
+)

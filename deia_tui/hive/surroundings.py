@@ -1,5 +1,6 @@
 """What all keepers of a hive share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
@@ -14,7 +15,7 @@ from deia_tui.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """`env` is what agents get of the environment."""
+    """`env` is what every agent gets of the environment, `env_of` what the one of that name gets."""
 
     folder: Folder
     settings: Settings
@@ -23,4 +24,5 @@ class Surroundings:
     launcher: Launcher
     http: httpx.AsyncClient
     env: dict[str, str]
+    env_of: Callable[[str], dict[str, str]]
     clock: Clock

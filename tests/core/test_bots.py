@@ -17,7 +17,7 @@ from deia_tui.core.bots import (
 )
 
 numbers = st.floats(allow_nan=False)  # no NaN equals itself
-agents = st.builds(AgentSpec, argv=..., prompt=..., env=..., timeout_s=numbers)
+agents = st.builds(AgentSpec, argv=..., prompt=..., timeout_s=numbers)
 
 
 @given(
@@ -30,7 +30,7 @@ def test_a_spec_survives_json(spec: BotSpec) -> None:
 
 
 def test_a_spec_of_a_former_version_gets_the_defaults() -> None:
-    spec = spec_from_json({"bot_id": "B", "agent": {"name": "shell", "kind": "shell"}})
+    spec = spec_from_json({"bot_id": "B", "agent": {"name": "shell", "kind": "shell", "env": {"A": "b"}}})
     assert (spec.restart, spec.agent.argv, spec.workdir) == (RestartPolicy.PERMANENT, (), "")
 
 

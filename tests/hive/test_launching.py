@@ -14,7 +14,7 @@ from deia_tui.core.commands import LaunchBots
 from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.core.state import BotView
 from deia_tui.hive.launching import agent_environment, launchables, plan, read, unknown_bot, why_not
-from deia_tui.settings import Catalogue, Settings, Template
+from deia_tui.settings import AgentSection, Catalogue, Settings, Template
 
 ENV = {"PATH": "/usr/bin:/bin"}
 CATALOGUE = Catalogue(
@@ -173,8 +173,23 @@ def test_the_sentence_for_a_bot_that_is_not_there(bot_id: str, known: list[str],
     assert unknown_bot(bot_id, known) == sentence
 
 
-def test_agents_see_nothing_of_ours() -> None:
-    assert agent_environment({"PATH": "/bin", "DEIA_TOKEN": "secret", "HOME": "/root"}) == {
-        "PATH": "/bin",
-        "HOME": "/root",
-    }
+AROUND = {
+    "PATH": "/bin",
+    "HOME": "/root",
+    "LC_TIME": "C",
+    "https_proxy": "http://p",
+    "TERM": "xterm",
+    "DEIA_TOKEN": "a",
+    "AWS_KEY": "b",
+    "OPENAI_API_KEY": "c",
+    "SSH_AUTH_SOCK": "d",
+    "PYTHONPATH": "e",
+}
+
+
+def test_agents_get_what_is_on_the_list() -> None:
+    every = {"PATH": "/bin", "HOME": "/root", "LC_TIME": "C", "https_proxy": "http://p", "TERM": "dumb"}
+    assert agent_environment(AROUND) == every
+    section = AgentSection(kind="shell", pass_env=("AWS_*", "DEIA_*", "ABSENT"), env={"HOME": "/srv", "MINE": "f"})
+    assert agent_environment(AROUND, section) == {**every, "AWS_KEY": "b", "HOME": "/srv", "MINE": "f"}
+    assert agent_environment(AROUND, AgentSection(kind="shell", pass_env=("TERM",)))["TERM"] == "xterm"

@@ -161,9 +161,9 @@ class Hive:
         run: int = 1,
         nice: int = 0,
         memory_max_mb: float | None = None,
-        agent_env: dict[str, str] | None = None,
+        template: str | None = None,
     ) -> dict[str, Any]:
-        self.ask(wire, act, bot_id=bot_id, run=run, nice=nice, memory_max_mb=memory_max_mb, agent_env=agent_env)
+        self.ask(wire, act, bot_id=bot_id, run=run, nice=nice, memory_max_mb=memory_max_mb, template=template)
         spawned = wire.wait_for("spawned", bot_id=bot_id, run=run)
         self.bots.append((spawned["pid"], spawned["start_ticks"]))
         return spawned
@@ -178,11 +178,16 @@ class Hive:
         nice: int = 0,
         memory_max_mb: float | None = None,
         ports: tuple[int, int] = (18001, 18999),
-        agent_env: dict[str, str] | None = None,
+        template: str | None = None,
     ) -> None:
-        agent = AgentSpec(name="tiny", kind="command", argv=tuple(act.split()), env=agent_env or {})
+        agent = AgentSpec(name="tiny", kind="command", argv=tuple(act.split()))
         spec = BotSpec(
-            bot_id=bot_id, agent=agent, workdir=str(self.folder.root), nice=nice, memory_max_mb=memory_max_mb
+            bot_id=bot_id,
+            agent=agent,
+            template=template,
+            workdir=str(self.folder.root),
+            nice=nice,
+            memory_max_mb=memory_max_mb,
         )
         about = {"bot_id": bot_id, "run": run, "nonce": nonce(bot_id, run), "token": "secret", "env": {"A": "b"}}
         wire.send("spawn", **about, spec=spec_to_json(spec), ports=ports)

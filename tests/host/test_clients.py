@@ -67,7 +67,7 @@ def test_another_protocol_is_refused_with_both_numbers(hive: Hive, wire: Wire) -
 
 
 def test_a_client_that_never_reads_is_dropped_and_delays_nobody(hive: Hive, wire: Wire) -> None:
-    hive.spawn(wire, "wait", agent_env={"LARGE": "x" * 500_000})
+    hive.spawn(wire, "wait", template="x" * 500_000)
     deaf = hive.connect()
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
         for _ in range(200_000):  # each is answered by a welcome that is not read

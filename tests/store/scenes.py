@@ -7,7 +7,7 @@ AT = 1_760_000_000.0
 
 
 def spec(bot_id: str) -> BotSpec:
-    agent = AgentSpec(name="shell", kind="shell", argv=("a", "b"), env={"LANG": "C"})
+    agent = AgentSpec(name="shell", kind="shell", argv=("a", "b"))
     return BotSpec(bot_id=bot_id, agent=agent, template="tool-builder", workdir="/srv")
 
 

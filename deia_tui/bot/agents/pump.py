@@ -64,7 +64,8 @@ class Pump:
         self._next = None
         got = 0 if self.at_end else self._read(min(BUFFERED, self._buffered + _LARGE_PIPE))
         now = self._loop.time()
-        if self._buffered >= CHUNK or self.at_end or now - self._delivered_at >= GATHER_S:
+        # In a flood reading comes first, as long as there is room.
+        if got < CHUNK <= self._buffered or now - self._delivered_at >= GATHER_S or self.at_end:
             self._deliver_chunk(now)
         if self.at_end and not self._buffered:
             self.ended.set()
