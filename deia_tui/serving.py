@@ -18,19 +18,61 @@ MAX_HEAD = 64 * 1024
 """Bytes of a request line with its headers, about."""
 
 
+REQUEST_S = 20.0
+"""How long a connection may take to be made use of, and a request to arrive."""
+MAX_CONNECTIONS = 64
+"""Beyond, the oldest connection that has not made a request yet makes room for the newest."""
+
+
 class BoundedHttp(HttpToolsProtocol):
-    """Ends a connection whose headers do not end: who sends them has not shown a token yet."""
+    """Ends connections whose headers do not end, or whose request does not arrive, and when there are too many those
+    that only wait: who makes them has not shown a token yet."""
 
     _in_head = False
     _head = 0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        if len(self.connections) >= MAX_CONNECTIONS:
+            self._make_room()
+        super().connection_made(transport)
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._request_is_here()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._request_is_here()
+        super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
         self._in_head = True
+        if self._deadline is None:
+            self._await_request()
         super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        self._request_is_here()
+        super().on_message_complete()
 
     def on_headers_complete(self) -> None:
         self._in_head, self._head = False, 0
         super().on_headers_complete()
+
+    def _make_room(self) -> None:
+        http = (other for other in self.connections if isinstance(other, BoundedHttp))
+        waiting = {other._deadline.when(): other.transport for other in http if other._deadline}
+        if waiting:
+            waiting[min(waiting)].abort()
+
+    def _await_request(self) -> None:
+        self._deadline = self.loop.call_later(REQUEST_S, self.transport.abort)
+
+    def _request_is_here(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def data_received(self, data: bytes) -> None:
         before = self._in_head  # or these bytes are mostly the body of the request before

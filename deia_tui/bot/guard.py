@@ -57,5 +57,7 @@ async def _refuse(scope: Scope, send: Send, status: int, sentence: str) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    if status in (401, 403):
+        headers.append((b"connection", b"close"))  # a stranger may not keep a descriptor busy
     await send({"type": f"{kind}.start", "status": status, "headers": headers})
     await send({"type": f"{kind}.body", "body": body})

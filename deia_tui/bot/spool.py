@@ -2,6 +2,7 @@
 the bot's death. Frames are numbered here, from 1; the file gets them before anybody else does."""
 
 import asyncio
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -29,6 +30,8 @@ class Spool:
         self._lines: list[bytes] = []
         self._acked = 0
         self._bytes = 0
+        self._untold = 0
+        """Bytes dropped since somebody was told."""
         self._news = asyncio.Event()
 
     @property
@@ -41,15 +44,25 @@ class Spool:
 
     def add(self, *frames: Frame) -> int:
         """Number the frames, write them in one go, tell the listeners; returns the last number."""
-        at = round(time.time(), 4)
         for frame in frames:
-            line = encode({"seq": self.last_seq + 1, "at": at, **frame}) + b"\n"
+            line = self._line(frame)
             if frame["type"] == "output" and self._bytes + len(line) > _KEEP:
-                self.dropped_output_bytes += len(frame["text"].encode())
+                dropped = len(frame["text"].encode())
+                self.dropped_output_bytes += dropped
+                self._untold += dropped
                 continue
-            self._lines.append(line)
-            self._bytes += len(line)
-        self._save()
+            self._keep(line)
+        self._write()
+        self._tell()
+        return self.last_seq
+
+    def promise(self, frame: Frame) -> int | None:
+        """Like `add`, for a frame that must survive this process: None, and nothing is said, if the file does not take
+        it now."""
+        line = self._line(frame)
+        if not self._write(line):
+            return None
+        self._keep(line)
         self._tell()
         return self.last_seq
 
@@ -61,6 +74,7 @@ class Spool:
         self._bytes -= sum(map(len, self._lines[:count]))
         del self._lines[:count]
         self._acked += count
+        self._report_dropped()
         with suppress(OSError):
             if not self._lines:
                 self._file.clear()
@@ -80,33 +94,52 @@ class Spool:
     def close(self) -> None:
         """Nothing more will be said."""
         self.closed = True
-        self._save()
+        self._write()
         self._tell()
+
+    def _report_dropped(self) -> None:
+        """Somebody listens again, and there is room: say how much was not kept meanwhile."""
+        if self._untold and self._bytes < _KEEP // 2:
+            text = f"{self._untold} bytes of output were dropped while nobody took them: they are in the output log."
+            self._untold = 0
+            self.add({"type": "log", "level": "warning", "text": text})
+
+    def _line(self, frame: Frame) -> bytes:
+        return encode({"seq": self.last_seq + 1, "at": round(time.time(), 4), **frame}) + b"\n"
+
+    def _keep(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._bytes += len(line)
 
     def _tell(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
 
-    def _save(self) -> None:
+    def _write(self, *more: bytes) -> bool:
+        """Bring the file up to date, with `more` behind; False when it does not take it."""
         if not self._file.ready:
-            return
+            return False
+        unsaved = self._lines[max(0, self._file.last_seq - self._acked) :]
         try:
-            self._file.append(self._lines[max(0, self._file.last_seq - self._acked) :], self.last_seq)
+            self._file.append([*unsaved, *more], self.last_seq + len(more))
         except OSError as error:
             if not self._complained:
                 self._complained = True
-                self._complain(f"The spool cannot be written, events are kept in memory only: {error.strerror}.")
+                self._complain(
+                    f"The spool cannot be written ({error.strerror}): what is said now is lost if the bot dies."
+                )
+            return False
+        return True
 
 
 class _File:
-    """Appends whole lines; after a failure it starts on a fresh line, a while later. `last_seq` is what it holds."""
+    """Appends whole lines or nothing; after a failure it rests for a while. `last_seq` is what it holds."""
 
     def __init__(self, path: Path) -> None:
         self.size = 0
         self.last_seq = 0
         self._path = path
         self._fd: int | None = None
-        self._torn = False
         self._retry_at = 0.0
 
     @property
@@ -118,23 +151,22 @@ class _File:
         """Raises OSError when not all of it could be written; the same lines are to be offered again."""
         if not lines:
             return
-        data = b"\n" * self._torn + b"".join(lines)
+        data = b"".join(lines)
         try:
-            written = os.write(self._open(), data)
+            fd = self._open()
+            if os.write(fd, data) < len(data):
+                os.ftruncate(fd, self.size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
             self._retry_at = time.monotonic() + _RETRY_S
             raise
-        self.size += written
-        self._torn = written < len(data)
-        if self._torn:
-            self._retry_at = time.monotonic() + _RETRY_S
-            raise OSError(28, os.strerror(28))
+        self.size += len(data)
         self.last_seq = last_seq
 
     def clear(self) -> None:
         if self._fd is not None:
             os.ftruncate(self._fd, 0)
-        self.size, self._torn = 0, False
+        self.size = 0
 
     def replace(self, data: bytes, last_seq: int) -> None:
         """Hold exactly `data`, the frames up to `last_seq`."""
@@ -142,7 +174,7 @@ class _File:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
-        self.size, self._torn, self.last_seq = len(data), False, last_seq
+        self.size, self.last_seq = len(data), last_seq
 
     def _open(self) -> int:
         if self._fd is None:

@@ -68,7 +68,10 @@ class Worker:
         if (known := self._accepted.get(message.message_id)) is not None:
             return known
         self._check(message)
-        seq = self._spool.add({"type": "accepted", "message_id": message.message_id})
+        seq = self._spool.promise({"type": "accepted", "message_id": message.message_id})
+        if seq is None:
+            reason = "The bot cannot put on record that it has the message: free space on its disk."
+            raise CommandRejected(reason, status=503, retry_after_s=2)
         self._accepted[message.message_id] = seq
         if len(self._accepted) > _REMEMBERED:
             del self._accepted[next(iter(self._accepted))]

@@ -132,7 +132,12 @@ def test_output_that_nobody_takes_is_dropped_at_last_and_nothing_else(spool: Spo
     assert spool.add({"type": "turn_ended"}, output(chunk), {"type": "log"}) == 17
     assert spool.dropped_output_bytes == 2 * len(chunk)
     spool.ack(16)
-    assert spool.add(output(chunk)) == 18
+    assert spool.add(output(chunk)) == 19
+    told = decode(spool.after(17)[0])
+    assert told is not None
+    assert (told["type"], int(told["text"].split()[0])) == ("log", 2 * len(chunk))
+    spool.ack(19)
+    assert spool.last_seq == 19
     assert complaints == []
 
 
@@ -140,7 +145,10 @@ def test_a_spool_that_cannot_be_written_works_in_memory_and_says_so_once(complai
     spool = Spool(Path("/dev/full"), complaints.append)
     for number in range(5):
         assert spool.add(output("x")) == number + 1
-    assert complaints == ["The spool cannot be written, events are kept in memory only: No space left on device."]
+    assert complaints == [
+        "The spool cannot be written (No space left on device): what is said now is lost if the bot dies."
+    ]
+    assert spool.promise(output("y")) is None
     assert len(spool.after(0)) == 5
     spool.ack(5)
     assert spool.after(0) == []
