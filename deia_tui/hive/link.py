@@ -15,7 +15,8 @@ from deia_tui.core.frames import Frame, decode, encode
 
 log = logging.getLogger(__name__)
 
-BATCH = 512
+BATCH_BYTES = 1024 * 1024
+"""How much of what a bot says is committed in one go, about; and as much may wait meanwhile."""
 FIRST_RETRY_S = 0.02
 LAST_RETRY_S = 2.0
 
@@ -42,7 +43,7 @@ class Link:
                     additional_headers=self._headers,
                     compression=None,
                     max_size=4 << 20,
-                    max_queue=64,
+                    max_queue=16,
                     open_timeout=30,
                     proxy=None,
                 ) as socket:
@@ -82,30 +83,57 @@ class Link:
 
     async def _read(self, socket: ClientConnection) -> None:
         """Frames that arrive while a batch is being committed form the next one."""
-        waiting: asyncio.Queue[Frame | None] = asyncio.Queue(BATCH)
-        receiving = asyncio.create_task(_receive(socket, waiting))
+        arrivals = _Arrivals()
+        receiving = asyncio.create_task(_receive(socket, arrivals))
         try:
-            ended = False
-            while not ended:
-                batch = [await waiting.get()]
-                while not waiting.empty():
-                    batch.append(waiting.get_nowait())
-                ended = batch[-1] is None
-                if frames := [frame for frame in batch if frame is not None]:
-                    await self._take(frames)
-                    self._after = frames[-1]["seq"]
-                    await socket.send(encode({"ack": self._after}).decode())
+            while frames := await arrivals.take():
+                await self._take(frames)
+                self._after = frames[-1]["seq"]
+                await socket.send(encode({"ack": self._after}).decode())
         finally:
             receiving.cancel()
 
 
-async def _receive(socket: ClientConnection, waiting: asyncio.Queue[Frame | None]) -> None:
-    """A None marks the end of the connection, however it ended."""
+class _Arrivals:
+    """Frames that wait to be committed, BATCH_BYTES of them at most and one: a flood costs the supervisor no more."""
+
+    def __init__(self) -> None:
+        self._frames: list[Frame] = []
+        self._bytes = 0
+        self._ended = False
+        self._changed = asyncio.Event()
+
+    async def add(self, frame: Frame, size: int) -> None:
+        while self._bytes >= BATCH_BYTES:
+            await self._change()
+        self._frames.append(frame)
+        self._bytes += size
+        self._changed.set()
+
+    def end(self) -> None:
+        """Nothing more arrives."""
+        self._ended = True
+        self._changed.set()
+
+    async def take(self) -> list[Frame]:
+        """All that wait, as soon as there is any; none at the end."""
+        while not self._frames and not self._ended:
+            await self._change()
+        frames, self._frames, self._bytes = self._frames, [], 0
+        self._changed.set()
+        return frames
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+
+async def _receive(socket: ClientConnection, arrivals: _Arrivals) -> None:
     try:
         async for message in socket:
             frame = decode(message)
             if frame is not None:
-                await waiting.put(frame)
+                await arrivals.add(frame, len(message))
     except WebSocketException as error:
         log.debug("events end: %s", error)
-    await waiting.put(None)
+    arrivals.end()
