@@ -17,6 +17,8 @@ class Raise:
     level: Literal["critical", "warning", "info"]
     text: str
     action: str = ""
+    value: float | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def settle(
                     level=wish.level,
                     text=wish.text,
                     action=wish.action,
+                    value=wish.value,
+                    threshold=wish.threshold,
                 )
             )
             open_alerts[wish.bot_id, wish.kind] = next_id

@@ -201,6 +201,16 @@ class MessageQueued:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRefused:
+    """Too much waits for this bot. For the logs only: a sender that insists would fill the store."""
+
+    at: float
+    bot_id: str
+    sender: str
+    retry_after_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageAccepted:
     at: float
     bot_id: str
@@ -262,7 +272,10 @@ class BotLogged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRaised:
-    """`kind` is unique among a bot's open alerts; `action` tells the operator what to do."""
+    """`kind` is unique among a bot's open alerts; `action` tells the operator what to do.
+
+    `value` is what was measured, where something was, and `threshold` what it should not exceed.
+    """
 
     at: float
     alert_id: int
@@ -271,6 +284,8 @@ class AlertRaised:
     level: Literal["critical", "warning", "info"]
     text: str
     action: str
+    value: float | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +317,7 @@ Event = (
     | ProbeRecovered
     | BreakerChanged
     | MessageQueued
+    | MessageRefused
     | MessageAccepted
     | TurnStarted
     | OutputAdded

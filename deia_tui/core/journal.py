@@ -118,8 +118,8 @@ def _activity_of(event: ev.Event) -> tuple[str, str, dict[str, Any]] | None:
         case ev.ProbeRecovered():
             return "health_check", "probe", {"run": event.run}
         case ev.MessageQueued():
-            body = {"length": len(event.text), "sha256": _hash(event.text)}
-            return "message_received", "message", {"message_id": event.message_id, "sender": event.sender, **body}
+            about = {"message_id": event.message_id, "sender": event.sender, **body_of(event)}
+            return "message_received", "message", about
         case ev.TurnEnded():
             ended = {"result": event.status, "duration_seconds": event.duration_s, "error": event.error or None}
             return "message_answered", "message", {**ended, "message_id": event.message_id}
@@ -185,5 +185,7 @@ def _exit(exit: ExitRecord) -> dict[str, Any]:
     return {"exit_code": exit.code, "signal": exit.signal, "reason": exit.reason}
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+def body_of(message: ev.MessageQueued) -> dict[str, Any]:
+    """What a log may say of its text."""
+    digest = hashlib.sha256(message.text.encode("utf-8", "replace")).hexdigest()[:12]
+    return {"length": len(message.text), "sha256": digest}

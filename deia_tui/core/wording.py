@@ -62,6 +62,8 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
             return level, "breaker", f"{event.from_phase} → {event.to_phase}: {event.reason}"
         case ev.MessageQueued():
             return "info", "message", f"from {event.sender}: {first_line(event.text)}"
+        case ev.MessageRefused():
+            return "warning", "refused", f"from {event.sender}: too much waits"
         case ev.MessageAccepted():
             return "info", "accepted", event.message_id
         case ev.TurnStarted():

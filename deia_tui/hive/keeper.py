@@ -194,7 +194,11 @@ class Keeper:
             raise CommandRejected(f"{self.bot_id}{process}: {refusal}") from None
 
     async def _take_message(self, command: SendMessage) -> str:
-        self.messages.check(command, self.life.state)
+        try:
+            self.messages.check(command, self.life.state)
+        except CommandRejected as refusal:
+            self._note_pressure(command, refusal)
+            raise
         message_id = command.message_id or uuid.uuid4().hex
         asked = ev.MessageQueued(
             at=time.time(), bot_id=self.bot_id, message_id=message_id, sender=command.sender, text=command.text
@@ -206,6 +210,13 @@ class Keeper:
                 await self._record(self.messages.calls.withdraw(message_id))
                 await self._check_addressee(message_id)
         return message_id
+
+    def _note_pressure(self, command: SendMessage, refusal: CommandRejected) -> None:
+        if refusal.retry_after_s is not None:
+            refused = ev.MessageRefused(
+                at=time.time(), bot_id=self.bot_id, sender=command.sender, retry_after_s=refusal.retry_after_s
+            )
+            self._around.record.remark(refused)
 
     async def _check_addressee(self, message_id: str) -> None:
         """The same message again is nothing new; an id that another bot's message has is a mistake."""

@@ -46,7 +46,7 @@ class Monitor:
             for kind, values, limit, unit, action in checks:
                 if (bot_id, kind) not in known and exceeds(values, limit, policy):
                     text = f"runaway {kind}: {values[-1]:.0f} {unit} for {policy.samples} s (limit {limit:.0f} {unit})"
-                    yield Raise(bot_id, kind, "warning", text, action)
+                    yield Raise(bot_id, kind, "warning", text, action, values[-1], limit)
                 elif (bot_id, kind) in known and recovered(values, limit, policy):
                     yield Clear(bot_id, kind, f"{kind} back at {values[-1]:.0f} {unit}")
 

@@ -53,6 +53,10 @@ class Record:
             except StoreError:
                 await asyncio.sleep(STORE_RETRY_S)
 
+    def remark(self, event: ev.Event) -> None:
+        """For the logs only: it is not stored and changes nothing."""
+        self._listener([Recorded(self._snapshot.seq, event)])
+
     async def addressee(self, message_id: str) -> str | None:
         """The bot a message that is stored was sent to."""
         return await self._store.addressee(message_id)

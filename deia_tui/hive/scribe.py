@@ -30,7 +30,9 @@ class Scribe:
         self._store = store
         self._record = record
         self._loop = asyncio.get_running_loop()
-        self._journal = Journal(folder, registry_version=registry_version, on_problem=self._complain)
+        self._journal = Journal(
+            folder, state=record.state, registry_version=registry_version, on_problem=self._complain
+        )
         self._total_memory_mb = psutil.virtual_memory().total / 1e6
         self._complaints: set[asyncio.Task[bool]] = set()
         self._failing = False

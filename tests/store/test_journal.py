@@ -21,7 +21,8 @@ END = b"the end"
 
 
 def journal_of(folder: Folder, problems: list[str] | None = None, version: int = 0) -> Journal:
-    return Journal(folder, registry_version=version, on_problem=(problems if problems is not None else []).append)
+    on_problem = (problems if problems is not None else []).append
+    return Journal(folder, state=HiveState(), registry_version=version, on_problem=on_problem)
 
 
 def rows(path: Path) -> list[dict[str, object]]:
@@ -85,7 +86,7 @@ def test_kept_lines_come_before_the_next_one(folder: Folder) -> None:
         path.rmdir()
         mended.append(problem)
 
-    journal = Journal(folder, registry_version=0, on_problem=mend)
+    journal = Journal(folder, state=HiveState(), registry_version=0, on_problem=mend)
     for number in range(3):
         journal.add(recorded(scenes.asked("A", f"m{number}")))
     journal.close()
