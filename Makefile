@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench screenshots clean
+.PHONY: demo test check chaos bench screenshots clean
 
 demo: $(READY)
 	@$(BIN)/deia-tui demo
@@ -17,6 +17,11 @@ check: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# make chaos SEED=1f2e3d4c SECONDS=600 · make chaos KILLS=200
+chaos: $(READY)
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(KILLS),--kills $(KILLS))
 
 bench: $(READY)
 	@$(BIN)/python -m tests.bench

@@ -73,17 +73,21 @@ class TrialHive:
 
     def ask(self, method: str, route: str, body: dict[str, Any] | None = None) -> Any:
         """What the supervisor answers; OSError while there is none."""
+        status, found = self.call(method, route, body)
+        assert status < 400, found
+        return found
+
+    def call(self, method: str, route: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        """The status and the answer of the supervisor, refusals too; OSError or HTTPException while there is none."""
         line = _UnixLine(self.folder)
         try:
             line.request(
                 method, route, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"}
             )
             answer = line.getresponse()
-            found = json.loads(answer.read())
+            return answer.status, json.loads(answer.read())
         finally:
             line.close()
-        assert answer.status < 400, found
-        return found
 
     def status(self) -> dict[str, Any] | None:
         """What the supervisor says of its bots; None while there is none."""

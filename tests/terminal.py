@@ -224,6 +224,10 @@ class Terminal:
                 raise AssertionError(f"waited in vain for {marker!r}")
             self._news.wait(0.1)
 
+    def unread(self) -> int:
+        """How many bytes wait in the line, at most what the kernel holds."""
+        return int(struct.unpack("i", fcntl.ioctl(self._master, termios.FIONREAD, bytes(4)))[0])
+
     def written(self) -> bytes:
         """Every byte so far."""
         return b"".join(chunk.data for chunk in self.chunks)

@@ -7,12 +7,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from . import idling, screening, spawning, storing
+from . import crashing, idling, screening, spawning, storing, surviving
 from .figures import Figure, table
 
 MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "spawn": spawning.spawn,
     "restart": spawning.restart,
+    "crash": crashing.crash,
+    "crash-loop": crashing.crash_loop,
+    "adopt": surviving.adopt,
+    "hang-up": surviving.hang_up,
+    "stall": surviving.stall,
     "memory": idling.memory,
     "idle": idling.idle,
     "paint": screening.paint,

@@ -75,7 +75,7 @@ def stop() -> Iterator[Figure]:
         stopped = hive.ask("POST", "/api/bots/stop")["bots"]
         took = time.perf_counter() - began
         assert len(stopped) == BOTS and not hive.runs()
-        yield Figure(what=f"stopping {BOTS} idle bots", measured=took, unit="s", at_most=1.5, digits=2)
+        yield Figure(what=f"stopping {BOTS} idle bots", measured=took, unit="s", at_most=1, digits=2)
         hive.cli("shutdown")
         yield Figure(what="processes left after shutdown", measured=len(_left(hive)), at_most=0, digits=0)
 

@@ -10,15 +10,19 @@ from ..hives import TrialHive, trial_hive, until
 
 
 @contextmanager
-def empty_hive() -> Iterator[TrialHive]:
+def empty_hive(settings: str = "") -> Iterator[TrialHive]:
+    """`settings` is its hive.toml."""
     with tempfile.TemporaryDirectory(prefix="deia-bench-") as root, trial_hive(Path(root)) as hive:
+        if settings:
+            hive.folder.create()
+            hive.folder.hive_toml.write_text(settings, encoding="utf-8")
         yield hive
 
 
 @contextmanager
-def served_hive(bots: int = 0) -> Iterator[TrialHive]:
+def served_hive(bots: int = 0, settings: str = "") -> Iterator[TrialHive]:
     """Supervised by `deia-tui serve`."""
-    with empty_hive() as hive:
+    with empty_hive(settings) as hive:
         hive.serve()
         if bots:
             hive.launch("shell", bots)

@@ -1,0 +1,31 @@
+"""`python -m tests.chaos [--seed SEED] [--seconds N]`: the crash test by hand, as long as you like."""
+
+import argparse
+import secrets
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from .play import play
+from .report import Failed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seed", default=secrets.token_hex(4), help="what a failed run printed (default: a new one)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long it storms (default: 60)")
+    options = parser.parse_args()
+    print(f"seed {options.seed}, {options.seconds:g} s", flush=True)
+    root = Path(tempfile.mkdtemp(prefix="deia-chaos-"))
+    try:
+        print(play(root, seed=options.seed, seconds=options.seconds))
+    except Failed as failed:
+        print(failed)
+        return 1
+    shutil.rmtree(root)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""What a run has to say: in two lines when all went well, otherwise everything one needs to find the cause."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from .chronicle import Chronicle, clock
+from .evidence import Evidence
+from .verdicts import Finding
+
+FINDINGS = 12
+STORIES = 3
+STORY_LINES = 120
+BEFORE_S, AFTER_S = 3.0, 6.0
+
+
+class Failed(AssertionError):
+    """A promise was broken."""
+
+
+def summary(seed: str, found: Evidence, *, blows: int) -> str:
+    fates = Counter(letter.fate for letter in found.letters)
+    ends = Counter(message.status for message in found.messages.values())
+    opened = sum(event["type"] == "hive_opened" for event in found.events)
+    hosts = len({event["pid"] for event in found.events if event["type"] == "host_started"})
+    runs = sum(event["type"] == "bot_spawned" for event in found.events)
+    return (
+        f"seed {seed}: {blows} blows, {opened} supervisors, {hosts} hosts, {runs} runs of bots; "
+        f"{fates['acknowledged']} messages acknowledged, {fates['refused']} refused, {fates['unsure']} without answer; "
+        f"stored: {', '.join(f'{count} {status}' for status, count in sorted(ends.items()))}; every promise held"
+    )
+
+
+def failure(seed: str, found: Evidence, findings: Sequence[Finding], chronicle: Chronicle, root: Path) -> str:
+    lines = [f"seed {seed}; everything is kept in {root}, the whole chronicle in chronicle.txt there", ""]
+    lines += [f"{finding.bot_id} {finding.message_id} {finding.what}".strip() for finding in findings[:FINDINGS]]
+    if len(findings) > FINDINGS:
+        lines.append(f"… and {len(findings) - FINDINGS} more")
+    for finding in findings[:STORIES]:
+        lines += ["", f"What happened around: {finding.what.splitlines()[0]}", *_story(finding, found, chronicle)]
+    return "\n".join(lines)
+
+
+def _story(finding: Finding, found: Evidence, chronicle: Chronicle) -> Iterator[str]:
+    """Events of the bot (without its other messages) and what was done meanwhile, by time."""
+    bot_id = finding.bot_id or _bot_of(finding, found)
+    events = [event for event in found.events if _concerns(event, bot_id, finding.message_id)]
+    marks = [event["at"] for event in events if event.get("message_id") == finding.message_id != ""]
+    first = min(marks) - BEFORE_S if marks else time.time() - 30
+    last = max(marks) + AFTER_S if marks else time.time()
+    rows = [(event["at"], "   " + _words(event)) for event in events if first <= event["at"] <= last]
+    rows += chronicle.between(first, last)
+    for at, text in sorted(rows)[-STORY_LINES:]:
+        yield f"{clock(at)} {text}"
+
+
+def _bot_of(finding: Finding, found: Evidence) -> str:
+    message = found.messages.get(finding.message_id)
+    return message.bot_id if message else ""
+
+
+def _concerns(event: dict[str, object], bot_id: str, message_id: str) -> bool:
+    if "message_id" in event and message_id:
+        return event["message_id"] == message_id
+    return event.get("bot_id", bot_id) == bot_id or not bot_id
+
+
+def _words(event: dict[str, object]) -> str:
+    rest = {name: value for name, value in event.items() if name not in ("at", "type", "spec")}
+    return f"{event['type']} {rest}"[:400]

@@ -1,0 +1,17 @@
+"""The crash test as part of the suite: short, with another seed each time. `make chaos` runs it longer."""
+
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+
+from .play import play
+
+SECONDS = 45.0
+
+
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
+    seed = os.environ.get("SEED") or secrets.token_hex(4)
+    print(play(tmp_path, seed=seed, seconds=SECONDS))
