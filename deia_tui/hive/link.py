@@ -19,6 +19,8 @@ BATCH_BYTES = 1024 * 1024
 """How much of what a bot says is committed in one go, about; and as much may wait meanwhile."""
 FIRST_RETRY_S = 0.02
 LAST_RETRY_S = 2.0
+FAREWELL_S = 0.2
+"""How long a bot that is frozen may take to say goodbye: nobody's end waits for it."""
 
 Take = Callable[[Sequence[Frame]], Awaitable[None]]
 
@@ -45,6 +47,7 @@ class Link:
                     max_size=4 << 20,
                     max_queue=16,
                     open_timeout=30,
+                    close_timeout=FAREWELL_S,
                     proxy=None,
                 ) as socket:
                     retry_s = FIRST_RETRY_S
