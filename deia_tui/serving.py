@@ -3,6 +3,7 @@ and leaves signals to its owner, so that it also serves from the event loop of a
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -107,6 +108,7 @@ class QuietServer(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
+        logging.getLogger("uvicorn.error").addFilter(_is_news)
         self._ending = asyncio.Event()
         self._patience_s = 0.0
 
@@ -150,3 +152,8 @@ class QuietServer(uvicorn.Server):
             connection.transport.abort()
         for task in list(self.server_state.tasks):
             task.cancel()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """That the end of a server cuts a request short is none: its caller sees the line close."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)

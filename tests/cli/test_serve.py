@@ -119,6 +119,24 @@ def test_a_signal_stops_the_bots_where_the_settings_say_so(operator: Operator) -
     assert wait_for_end(pid)
 
 
+def test_a_request_that_waits_does_not_hold_up_the_end_nor_litter_it(operator: Operator) -> None:
+    serving = operator.serve()
+    operator.ok("launch", "shell")
+    pid = operator.bot()["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    stopping = threading.Thread(target=operator.run, args=("stop", "BOT-001"))
+    stopping.start()
+    operator.until_bot("BOT-001", state="stopping")
+    serving.send_signal(signal.SIGTERM)
+    said, _ = serving.communicate(timeout=30)
+    stopping.join(30)
+    assert serving.returncode == 0
+    assert said == ""
+    os.kill(pid, signal.SIGCONT)
+    operator.serve()
+    operator.until_bot("BOT-001", state="stopped")
+
+
 def test_kill_nine_on_serve_costs_no_bot(operator: Operator) -> None:
     serving = operator.serve()
     operator.ok("launch", "shell", "--count", "5")
