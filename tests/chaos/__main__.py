@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--seed SEED] [--seconds N]`: the crash test by hand, as long as you like."""
+"""`python -m tests.chaos [--seed SEED] [--seconds N | --kills N]`: the crash test by hand, as long as you like."""
 
 import argparse
 import secrets
@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from .kills import kill_supervisors
 from .play import play
 from .report import Failed
 
@@ -15,11 +16,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", default=secrets.token_hex(4), help="what a failed run printed (default: a new one)")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long it storms (default: 60)")
+    parser.add_argument("--kills", type=int, help="kill the supervisor alone, so many times, and nothing else")
     options = parser.parse_args()
-    print(f"seed {options.seed}, {options.seconds:g} s", flush=True)
+    print(f"seed {options.seed}", flush=True)
     root = Path(tempfile.mkdtemp(prefix="deia-chaos-"))
     try:
-        print(play(root, seed=options.seed, seconds=options.seconds))
+        if options.kills:
+            print(kill_supervisors(root, seed=options.seed, kills=options.kills))
+        else:
+            print(play(root, seed=options.seed, seconds=options.seconds))
     except Failed as failed:
         print(failed)
         return 1

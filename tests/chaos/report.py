@@ -19,14 +19,14 @@ class Failed(AssertionError):
     """A promise was broken."""
 
 
-def summary(seed: str, found: Evidence, *, blows: int) -> str:
+def summary(seed: str, found: Evidence, *, what: str) -> str:
     fates = Counter(letter.fate for letter in found.letters)
     ends = Counter(message.status for message in found.messages.values())
     opened = sum(event["type"] == "hive_opened" for event in found.events)
     hosts = len({event["pid"] for event in found.events if event["type"] == "host_started"})
     runs = sum(event["type"] == "bot_spawned" for event in found.events)
     return (
-        f"seed {seed}: {blows} blows, {opened} supervisors, {hosts} hosts, {runs} runs of bots; "
+        f"seed {seed}: {what}; {opened} supervisors, {hosts} hosts, {runs} runs of bots; "
         f"{fates['acknowledged']} messages acknowledged, {fates['refused']} refused, {fates['unsure']} without answer; "
         f"stored: {', '.join(f'{count} {status}' for status, count in sorted(ends.items()))}; every promise held"
     )

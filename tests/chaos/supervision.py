@@ -52,10 +52,12 @@ class Supervision:
 
     def __init__(self, hive: TrialHive, chronicle: Chronicle, rng: random.Random, *, consoles: float) -> None:
         self.failures: list[str] = []
+        self.begun = 0
+        self.consoles = 0
         self._hive = hive
         self._chronicle = chronicle
         self._rng = rng
-        self._consoles = consoles
+        self._share = consoles
         self._programs: list[subprocess.Popen[bytes] | Terminal] = []
         self._due = 0.0
 
@@ -71,7 +73,9 @@ class Supervision:
 
     def begin(self) -> None:
         """Start one, whether there is one or not."""
-        if self._rng.random() < self._consoles:
+        self.begun += 1
+        if self._rng.random() < self._share:
+            self.consoles += 1
             terminal = self._hive.console()
             self._programs.append(terminal)
             self._chronicle.note("operator", f"opens a console (pid {terminal.process.pid})")
