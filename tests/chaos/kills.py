@@ -52,7 +52,7 @@ def kill_supervisors(root: Path, *, seed: str, kills: int) -> str:
         adoptions = sum(event["type"] == "bot_adopted" for event in found.events)
         what = (
             f"{kills} kills of supervisors ({stage.supervision.consoles} of {stage.supervision.begun} were consoles), "
-            f"{BOTS} bots, every one adopted {1 + (kills - 1) // 2 + 1} times out of as many with its pid kept, "
+            f"{BOTS} bots, every one adopted {(kills + 1) // 2 + 1} times out of as many with its pid kept, "
             f"{adoptions} adoptions in all, {sum(len(message.answer) for message in found.messages.values())} bytes"
         )
         return summary(seed, found, what=what)
