@@ -90,8 +90,12 @@ class Blows:
         return self._supervision.hang_up()
 
     def bring_a_rival(self, cast: Cast) -> bool:
-        """Another supervisor beside the one there is."""
+        """Another supervisor beside the one there is: it takes over, or is refused."""
         self._supervision.begin()
+        return True
+
+    def take_over(self, cast: Cast) -> bool:
+        self._supervision.take_over()
         return True
 
     def _some(self, among: Sequence[Identity], most: int) -> list[Identity]:
@@ -129,5 +133,6 @@ _BLOWS: tuple[tuple[Callable[[Blows, Cast], bool], int], ...] = (
     (Blows.freeze_and_kill_bot, 1),
     (Blows.end_supervisor, 2),
     (Blows.hang_up, 4),
-    (Blows.bring_a_rival, 1),
+    (Blows.bring_a_rival, 4),
+    (Blows.take_over, 2),
 )

@@ -59,6 +59,7 @@ class Supervision:
         self._rng = rng
         self._share = consoles
         self._programs: list[subprocess.Popen[bytes] | Terminal] = []
+        self._hung_up: list[Terminal] = []
         self._due = 0.0
 
     def tend(self) -> None:
@@ -80,22 +81,28 @@ class Supervision:
             self._programs.append(terminal)
             self._chronicle.note("operator", f"opens a console (pid {terminal.process.pid})")
         else:
-            self.serve()
+            self._serve()
 
-    def serve(self) -> None:
-        argv = [*_LOGGED, str(self._hive.root / ERRORS), *PROGRAM, "--hive", str(self._hive.root), "serve"]
-        program = self._hive.start(argv)
-        self._programs.append(program)
-        self._chronicle.note("operator", f"starts serve (pid {program.pid})")
+    def take_over(self) -> None:
+        """Start one that takes the hive from whoever has it."""
+        self.begun += 1
+        self._serve("--take-over")
 
     def hang_up(self) -> bool:
         """The line of a console drops, if there is one."""
         for program in self._programs:
-            if isinstance(program, Terminal) and program.process.poll() is None:
+            if isinstance(program, Terminal) and program.process.poll() is None and program not in self._hung_up:
+                self._hung_up.append(program)
                 self._chronicle.note("operator", f"loses the line to the console (pid {program.process.pid})")
                 program.hang_up()
                 return True
         return False
+
+    def _serve(self, *options: str) -> None:
+        argv = [*PROGRAM, "--hive", str(self._hive.root), "serve", *options]
+        program = self._hive.start([*_LOGGED, str(self._hive.root / ERRORS), *argv])
+        self._programs.append(program)
+        self._chronicle.note("operator", f"starts serve {' '.join(options)} (pid {program.pid})")
 
     def _bury(self) -> None:
         """Forget those that ended; nobody ends by itself."""
