@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check chaos bench screenshots clean
+.PHONY: demo test check faults chaos bench screenshots clean
 
 demo: $(READY)
 	@$(BIN)/deia-tui demo
@@ -17,6 +17,9 @@ check: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+faults: $(READY)
+	@$(BIN)/python -m pytest -q -p tests.faults.table tests/faults
 
 # make chaos SEED=1f2e3d4c SECONDS=600 · make chaos KILLS=200
 chaos: $(READY)

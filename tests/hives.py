@@ -46,21 +46,22 @@ class TrialHive:
         self._terminals: list[Terminal] = []
         self._programs: list[subprocess.Popen[bytes]] = []
 
-    def console(self, columns: int = 200, lines: int = 50) -> Terminal:
-        terminal = Terminal([*PROGRAM, "--hive", str(self.root)], columns=columns, lines=lines, env=self._env)
+    def console(self, columns: int = 200, lines: int = 50, *, options: Sequence[str] = ()) -> Terminal:
+        argv = [*PROGRAM, "--hive", str(self.root), *options]
+        terminal = Terminal(argv, columns=columns, lines=lines, env=self._env)
         self._terminals.append(terminal)
         return terminal
 
-    def serve(self) -> subprocess.Popen[bytes]:
-        """A supervisor without a screen that answers."""
-        program = self.start([*PROGRAM, "--hive", str(self.root), "serve"])
+    def serve(self, *, under: Sequence[str] = (), **env: str) -> subprocess.Popen[bytes]:
+        """A supervisor without a screen that answers; `under` is a command that runs another one."""
+        program = self.start([*under, *PROGRAM, "--hive", str(self.root), "serve"], **env)
         assert program.stdout is not None
         assert b"Supervising" in program.stdout.readline(), "the supervisor did not start"
         return program
 
-    def start(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    def start(self, argv: Sequence[str], **env: str) -> subprocess.Popen[bytes]:
         """Another program that belongs to this hive; its output comes through a pipe."""
-        program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=self._env)
+        program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env={**self._env, **env})
         self._programs.append(program)
         return program
 
@@ -126,7 +127,7 @@ class TrialHive:
 
     def processes(self) -> dict[Identity, str]:
         """Everything of this hive that runs, with its command line."""
-        return {process: " ".join(_strings(process.pid, "cmdline")) for process in _living() if self._owns(process.pid)}
+        return {process: " ".join(_strings(process.pid, "cmdline")) for process in living() if self._owns(process.pid)}
 
     def end(self) -> None:
         """Whatever happened, nothing of it runs afterwards."""
@@ -177,7 +178,8 @@ def trial_hive(root: Path) -> Iterator[TrialHive]:
         hive.end()
 
 
-def _living() -> Iterator[Identity]:
+def living() -> Iterator[Identity]:
+    """Every process of this machine but our own."""
     for name in os.listdir("/proc"):
         if name.isdecimal() and int(name) != os.getpid() and (process := identify(int(name))):
             yield process
