@@ -69,8 +69,9 @@ def _state(view: BotView, policy: lc.LifePolicy, clock: Clock) -> lc.State:
                 then = "restart"
             return lc.Stopping(since=since, deadline=deadline, then=then, reason=view.reason)
         case BotState.BACKOFF:
-            latest = clock.now() + policy.limits.backoff_max_s
-            return lc.Backoff(due=min(latest, clock.of(view.due_at or view.since)))
+            due_at = view.due_at or view.since
+            longest_s = min(policy.limits.backoff_max_s, due_at - view.since)  # the wall clock may have been set back
+            return lc.Backoff(due=min(clock.now() + longest_s, clock.of(due_at)))
         case BotState.STOPPED | BotState.EXITED | BotState.FATAL:
             assert view.state in OFF
             return lc.Off(how=view.state)

@@ -79,6 +79,11 @@ def test_a_restart_that_was_pending_is_still_due(due_in_s: float, waits_s: float
     assert lies(waits_s, lambda: deadline(restored(state=BotState.BACKOFF, due_at=time.time() + due_in_s)))
 
 
+def test_a_clock_that_was_set_back_makes_no_restart_later_than_it_was_meant() -> None:
+    noted = time.time() + 3600
+    assert lies(5.0, lambda: deadline(restored(state=BotState.BACKOFF, since=noted, due_at=noted + 5)))
+
+
 def test_a_backoff_without_a_time_is_due() -> None:
     life = restored(state=BotState.BACKOFF, since=time.time())
     _, effects = lc.step(life, lc.Tick(), time.monotonic() + SLACK_S)
