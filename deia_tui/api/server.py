@@ -16,12 +16,16 @@ from deia_tui.serving import QuietServer, quiet_config
 async def serving(app: FastAPI, folder: Folder) -> AsyncIterator[None]:
     """Serve while the context is entered. The caller holds the hive's lock, so a socket that is there is stale."""
     listener = _listen(folder)
+    path = folder.run / "hive.sock"
+    ours = path.stat()
     server = QuietServer(quiet_config(app))
     task = asyncio.create_task(server.serve(sockets=[listener]), name="api")
     try:
         yield
     finally:
-        (folder.run / "hive.sock").unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), ours):  # not that of whoever took the hive after the lock file was deleted
+                path.unlink()
         server.end()
         await task
 
