@@ -233,9 +233,10 @@ class Hive:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
         live = self._leave_bots and bool(self._roster.with_process())
-        with contextlib.suppress(StoreError):  # what cannot be stored must not keep anybody from leaving
+        if self._lock is None or self._lock.still_held():  # otherwise the store has another writer by now
             reason = self.closing_reason or ("bots left" if live else "no bot runs")
-            await self._record.add(ev.HiveClosed(at=time.time(), reason=reason))
+            with contextlib.suppress(StoreError):  # what cannot be stored must not keep anybody from leaving
+                await self._record.add(ev.HiveClosed(at=time.time(), reason=reason))
         await self._engine.close(retire=not live)
         await self._scribe.close()
 
