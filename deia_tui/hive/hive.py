@@ -14,10 +14,9 @@ import httpx
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
-from deia_tui.core.alerts import Raise
 from deia_tui.core.bots import WITH_ALL, BotState
 from deia_tui.core.client import ChatTurn, Launchable, Recorded
-from deia_tui.core.errors import BotUnreachable, CommandRejected, ConfigError, StoreError
+from deia_tui.core.errors import BotUnreachable, CommandRejected, StoreError
 from deia_tui.core.state import HiveState, Snapshot
 from deia_tui.engine.local import LocalEngine
 from deia_tui.engine.protocol import (
@@ -31,15 +30,18 @@ from deia_tui.engine.protocol import (
 )
 from deia_tui.folder import Folder
 from deia_tui.hive import launching
+from deia_tui.hive.chores import Chores
 from deia_tui.hive.clock import Clock
+from deia_tui.hive.hosts import Hosts
 from deia_tui.hive.launcher import Launcher
-from deia_tui.hive.lock import HiveLock, HiveTaken
+from deia_tui.hive.lock import HiveLock
 from deia_tui.hive.monitor import Monitor
 from deia_tui.hive.record import Record
 from deia_tui.hive.roster import Roster
 from deia_tui.hive.scribe import Scribe
+from deia_tui.hive.succession import guard
 from deia_tui.hive.surroundings import Surroundings
-from deia_tui.hive.takeover import machine_restarted, meet, take_over
+from deia_tui.hive.takeover import machine_restarted, take_over
 from deia_tui.hive.upkeep import Upkeep
 from deia_tui.settings import Catalogue
 from deia_tui.store.queries import Loaded
@@ -47,7 +49,6 @@ from deia_tui.store.store import Store
 
 Mode = Literal["console", "background", "serve"]
 STARTS_PER_CORE = 2
-GUARD_EVERY_S = 1.0
 
 
 class Hive:
@@ -90,15 +91,12 @@ class Hive:
                 loaded = await self._store.load()
                 self._around = self._surroundings(loaded, http)
                 self._roster = Roster(self._around)
-                self._node: asyncio.Queue[NodeLost | NodeFound | Sampled] = asyncio.Queue()
+                self._hosts = Hosts(self._record, self._roster, self._monitor, self._scribe, self._clock)
                 found = await self._engine.open(self._listen)
-                chores = [
-                    asyncio.create_task(self._clock.beat(), name="clock"),
-                    asyncio.create_task(self._guard_lock(), name="lock"),
-                    asyncio.create_task(self._attend(), name="engine"),
-                    asyncio.create_task(self._scribe.keep_files(), name="scribe"),
-                    asyncio.create_task(self._upkeep.tend(), name="upkeep"),
-                ]
+                chores = Chores(self._record)
+                for work in (self._clock.beat, self._guard_lock, self._hosts.attend, self._scribe.keep_files):
+                    chores.begin(work.__qualname__, work)
+                chores.begin("Upkeep.tend", self._upkeep.tend)
                 try:
                     await self._begin(loaded, found)
                     yield self
@@ -225,13 +223,11 @@ class Hive:
             if section.autostart and due:
                 await self._launch(cmd.LaunchBots(what="", bot_id=bot_id, wait=False))
 
-    async def _end(self, chores: Sequence[asyncio.Task[None]]) -> None:
+    async def _end(self, chores: Chores) -> None:
         if not self._leave_bots:
             await self._roster.stop_for_good()
         await self._roster.leave()
-        for chore in chores:
-            chore.cancel()
-        await asyncio.gather(*chores, return_exceptions=True)
+        await chores.end()
         live = self._leave_bots and bool(self._roster.with_process())
         if self._lock is None or self._lock.still_held():  # otherwise the store has another writer by now
             reason = self.closing_reason or ("bots left" if live else "no bot runs")
@@ -290,45 +286,12 @@ class Hive:
                 if keeper is not None:
                     keeper.put(event)
             case Sampled() | NodeLost() | NodeFound():
-                self._node.put_nowait(event)
-
-    async def _attend(self) -> None:
-        while True:
-            event = await self._node.get()
-            match event:
-                case Sampled():
-                    with contextlib.suppress(StoreError):  # the next second says it again
-                        await self._monitor.take(event)
-                    await self._scribe.note_samples(event)
-                case NodeLost(pid=pid, reason=reason):
-                    await self._record.insist(ev.HostLost(at=time.time(), pid=pid, reason=reason))
-                case NodeFound():
-                    await self._meet(event)
-
-    async def _meet(self, found: NodeFound) -> None:
-        await self._record.insist(ev.HostStarted(at=time.time(), pid=found.pid))
-        meet(self._roster, found)
+                self._hosts.put(event)
 
     async def _guard_lock(self) -> None:
-        """Whoever deletes the lock file lets a second supervisor in: lock the hive anew, or leave it to the other."""
-        told = ""
-        while self._lock is not None:
-            await asyncio.sleep(GUARD_EVERY_S)
-            if self._lock.still_held():
-                continue
-            try:
-                self._lock.renew()
-            except HiveTaken as taken:
-                self.close(True, f"The lock file was deleted and {taken.holder} took the hive; its bots live on.")
-                return
-            except ConfigError as error:
-                wish = Raise(None, "lock", "critical", str(error), "end the supervisor, then its bots")
-            else:
-                wish = Raise(None, "lock", "warning", "somebody deleted .deia/run/lock; it is locked anew", "x clears")
-            if wish.text != told:
-                told = wish.text
-                with contextlib.suppress(StoreError):
-                    await self._record.alert([wish])
+        if self._lock is not None:
+            reason = await guard(self._lock, self._record)
+            self.close(True, reason)
 
     @property
     def _record(self) -> Record:

@@ -104,3 +104,16 @@ async def test_declared_bots_start_with_the_hive(lab: HiveInTest) -> None:
     async with lab.supervised():
         await lab.until(lambda: "SCOUT" in lab.state.bots and lab.bot("SCOUT").state is BotState.RUNNING)
         assert "SPARE" not in lab.state.bots
+
+
+async def test_a_host_that_stands_still_is_told_of_and_goes_on(lab: HiveInTest) -> None:
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="shell"))
+        host = lab.state.host_pid
+        assert host is not None
+        os.kill(host, signal.SIGSTOP)
+        try:
+            await lab.until(lambda: "silence" in [alert.kind for alert in lab.state.alerts])
+        finally:
+            os.kill(host, signal.SIGCONT)
+        await lab.until(lambda: not [alert for alert in lab.state.alerts if alert.cleared_at is None])
