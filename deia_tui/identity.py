@@ -1,5 +1,6 @@
 """Which process is meant: (pid, start time in ticks, boot id), never a pid alone. Signals go through a pidfd."""
 
+import errno
 import os
 import signal
 import time
@@ -25,8 +26,10 @@ class Identity:
             return None
         try:
             pidfd = os.pidfd_open(self.pid)
-        except (ProcessLookupError, ValueError, OverflowError):
-            return None
+        except OSError as error:
+            if error.errno in (errno.ESRCH, errno.EINVAL):
+                return None
+            raise
         try:
             same = start_ticks(self.pid) == self.start_ticks
         except OSError:

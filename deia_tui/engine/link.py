@@ -28,7 +28,7 @@ class HostLink:
         lost: Callable[["HostLink", str], None],
     ) -> None:
         self.pid = host.pid
-        self.is_of_our_code = host.fingerprint == wire.fingerprint()
+        self.fingerprint = host.fingerprint
         self.runs: dict[Run, wire.Line] = {}
         self.exits: dict[Run, wire.Line] = {}
         self.samples: dict[str, tuple[float, float, int, int]] = {}
@@ -42,12 +42,12 @@ class HostLink:
         if not self._writer.is_closing():
             self._writer.write(wire.encode(op, **fields))
 
-    async def greet(self) -> wire.Line | None:
+    async def greet(self, *, home: bool) -> wire.Line | None:
         """What it answers to our hello; None when it went away instead. Raises ConfigError when it refuses us."""
         if self._reading.done():
             return None
         self._welcome = asyncio.get_running_loop().create_future()
-        self.send("hello", protocol=wire.PROTOCOL, fingerprint=wire.fingerprint())
+        self.send("hello", protocol=wire.PROTOCOL, home=home)
         waiting: set[asyncio.Future[Any]] = {self._welcome, self._reading}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         return self._welcome.result() if self._welcome.done() else None

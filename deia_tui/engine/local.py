@@ -1,7 +1,7 @@
-"""The engine for this machine: talks to every host that lives in the hive, and starts one of this program's code.
+"""The engine for this machine: talks to every host that lives in the hive, and starts one of the code on disk.
 
-New runs go to the host of our own code, home. Hosts of other versions keep the bots they have, and end with the last
-of them. Orders about a run go to all hosts: one that does not have it does nothing.
+New runs go to that one, home. Hosts of other versions keep the bots they have, and end with the last of them. Orders
+about a run go to all hosts: one that does not have it does nothing.
 """
 
 import asyncio
@@ -88,9 +88,10 @@ class LocalEngine:
 
     async def _gather(self) -> NodeFound:
         """Connected to every host that lives here, one of them home. Raises ConfigError when one does not answer."""
+        code = wire.fingerprint()
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                while not await self._is_complete():
+                while not await self._is_complete(code):
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
             raise ConfigError(self._who_is_silent()) from None
@@ -101,13 +102,13 @@ class LocalEngine:
                 link.send("retire")
         return self._found()
 
-    async def _is_complete(self) -> bool:
+    async def _is_complete(self, code: str) -> bool:
         hosts = living_hosts(self._folder)
         for host in hosts:
             if host.pid not in self._links:
                 await self._reach(host)
         if self._home is None:
-            self._home = next((link for link in self._links.values() if link.is_of_our_code), None)
+            self._home = next((link for link in self._links.values() if self._can_be_home(link, code)), None)
         if self._starter.has_failed():
             raise ConfigError(f"The host process did not start: read {self._starter.log} for the reason.")
         if self._home is None:
@@ -115,15 +116,19 @@ class LocalEngine:
             return False
         if not self._links.keys() >= {host.pid for host in hosts}:
             return False
-        welcome = await self._home.greet()  # last: now it has taken over what hosts that are gone have left
+        welcome = await self._home.greet(home=True)  # last: now it has taken over what hosts that are gone have left
         return welcome is not None and self._links.keys() >= set(welcome.get("others", ()))
+
+    def _can_be_home(self, link: HostLink, code: str) -> bool:
+        """It runs the `code` that is on disk, or did when we started it: the program may be upgraded under us."""
+        return link.fingerprint == code or self._starter.has_started(link.pid)
 
     async def _reach(self, host: Introduction) -> None:
         link = await connect(self._folder, host, hear=self._hear, lost=self._note_loss)
         if link is None:
             return
         try:
-            welcome = await link.greet()
+            welcome = await link.greet(home=False)
         except BaseException:
             await link.close()
             raise

@@ -34,6 +34,9 @@ class Starter:
         finally:
             raise_nofile()
 
+    def has_started(self, pid: int) -> bool:
+        return pid in self._started
+
     def has_failed(self) -> bool:
         """Collect the hosts we started that have ended; was there one that could not start?"""
         failed = False

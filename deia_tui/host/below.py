@@ -60,7 +60,7 @@ class LastSeen:
             inherited += list(seen)
             merged = {nonce: self.of(nonce) | seen.get(nonce, frozenset()) for nonce in {**self._seen, **seen}}
             self.note(merged)
-            if self._written == merged:  # only then there is another file that tells of them
+            if self._written == merged and (path != self._file or not merged):  # now our own file tells of them
                 path.unlink(missing_ok=True)
         return inherited
 

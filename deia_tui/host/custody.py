@@ -6,7 +6,9 @@ of a former host nobody hands us what they leave. They are watched by pidfd, and
 of their run and by what was last seen below them, by this host or by the one before it (below.py).
 """
 
+import errno
 import os
+import resource
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +21,8 @@ from deia_tui.host.records import Exit, Key, Records, RunRecord
 from deia_tui.identity import Identity, boot_id
 
 RETRY_S = 1.0
+RESERVE = 16
+"""So many descriptors are left to clients and to looks at /proc, however many bots are adopted."""
 
 
 class Custody:
@@ -49,14 +53,17 @@ class Custody:
         """A run of a former host that is ours now (in `records.runs`): watch it, or note that it has ended."""
         try:
             pidfd = record.identity.open()
-        except OSError:  # out of descriptors: it is watched as soon as there is one
+            if pidfd is not None and pidfd >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVE:
+                os.close(pidfd)
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        except OSError:  # it is looked at again and again until there is a descriptor to watch it by
             self.loop.later(RETRY_S, lambda: self.take_over(record))
             return
         if pidfd is None:
             self._adopted_ended(record)
-            return
-        self._adopted[record.key] = pidfd
-        self.loop.watch(pidfd, lambda: self._adopted_ended(record))
+        else:
+            self._adopted[record.key] = pidfd
+            self.loop.watch(pidfd, lambda: self._adopted_ended(record))
 
     def sweep(self, nonce: str) -> None:
         """A run that has ended under a former host: nothing of it may be left."""

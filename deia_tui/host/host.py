@@ -81,9 +81,11 @@ class Host:
             client.refuse(f"This host speaks protocol {PROTOCOL}, not {asked!r}: wait until its bots have ended.")
             return
         client.greeted = True
-        if line.get("fingerprint") == self._presence.me.fingerprint:  # new runs are for us, and so are orphaned ones
+        if line.get("home"):
             self._succession.renounced = False
-            self._succession.look()
+            if not self._succession.look():
+                client.close()  # it will ask again; half of the truth would have bots started twice
+                return
         runs = [record.to_line() for record in self._records.runs.values()]
         exits = [exit.to_line() for exit in self._records.exits.values()]
         me = self._presence.me

@@ -97,9 +97,11 @@ class Records:
         self.exits: dict[Key, Exit] = {}
 
     def remove_halves(self) -> None:
-        """What a host that was killed had not finished writing."""
-        for found in self._folder.runs.glob(".*.tmp"):
-            _remove(found)
+        """What hosts and bots that were killed had not finished writing."""
+        for found in (*self._folder.runs.glob(".*.tmp"), *self._folder.run.glob(".host-*.tmp")):
+            writer = found.name.split(".")[-2]
+            if not Path("/proc", writer).exists():
+                _remove(found)
 
     def read_exits(self) -> list[Exit]:
         """Take over the exits other hosts have left; returns those that were not known yet."""
@@ -203,9 +205,19 @@ def _read_all(folder: Path, name: re.Pattern[str], kind: type[_Record]) -> Itera
         line = _read(path) if name.fullmatch(path.name) else None
         if line is not None:
             try:
-                yield kind(**{name: value for name, value in line.items() if name in known})
+                record = kind(**{name: value for name, value in line.items() if name in known})
+                if path.name.startswith(f"{record.bot_id}.{record.run}.") and _is_sound(record):
+                    yield record
             except TypeError:  # not written by a host
                 continue
+
+
+def _is_sound(record: RunRecord | Exit) -> bool:
+    """Nothing in it that nobody could act on."""
+    if isinstance(record, Exit):
+        return isinstance(record.nonce, str)
+    numbers = (record.pid, record.start_ticks, record.host_pid, record.host_ticks)
+    return all(type(number) is int for number in numbers) and isinstance(record.nonce, str)
 
 
 def _read(path: Path) -> Line | None:

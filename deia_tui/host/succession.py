@@ -41,15 +41,17 @@ class Succession:
         """The pids of living hosts that had runs when we looked last."""
         return [host.pid for host in self._watched]
 
-    def look(self) -> None:
-        """Take over what the dead have left, and watch the living; out of descriptors, try again later."""
+    def look(self) -> bool:
+        """Take over what the dead have left, and watch the living; False when out of descriptors: tried again later."""
         if self.renounced:
-            return
+            return True
         try:
             with in_turn(self._folder):
                 self._take_over()
         except OSError:
             self._loop.later(RETRY_S, self.look)
+            return False
+        return True
 
     def _take_over(self) -> None:
         orphaned = self._last_seen.inherit()

@@ -4,13 +4,13 @@ Supervisor to host:
 
 | op       | fields                                                            | meaning |
 |----------|-------------------------------------------------------------------|---------|
-| hello    | protocol, fingerprint                                             | first line of a connection; may be said again |
+| hello    | protocol, home                                                    | first line of a connection; may be said again: with `home` all new runs come here, and those of dead hosts are taken over before the answer |
 | spawn    | bot_id, run, nonce, token, spec, env, ports [first, last]         | start a run; `spec` is BotSpec as JSON |
 | signal   | bot_id, run, signal                                               | send a signal number to the bot itself; SIGCONT follows SIGTERM |
 | kill     | bot_id, run                                                       | SIGKILL to its whole tree |
 | forget   | bot_id, run                                                       | the exit is committed: drop its record |
 | sample   | on                                                                | start or stop one `samples` a second |
-| retire   | –                                                                 | end as soon as no bot is left, take over none; until a hello of its own fingerprint |
+| retire   | –                                                                 | end as soon as no bot is left, take over none; until a hello with `home` |
 
 Host to supervisor:
 
@@ -30,17 +30,16 @@ an *exited*, until it is forgotten. `output_from` is how long the bot's output l
 `exited` and `welcome` agree for everybody who said hello; `spawn_failed` goes to who asked, also when a `kill` (or SIGTERM)
 overtakes the start: then there is no run and no `exited`. About a run it does not have, a host does nothing.
 
-Hosts of several versions live in one hive: every host of another code than the supervisor's is told to retire, new runs go
-to one of its own. So that they understand each other, this is frozen, for PROTOCOL 1: how lines are made; every line and
-field above but `spawn`, which only a host of the same fingerprint is asked to do; names and fields of the two files above,
-of the introduction (presence.py) and of what was seen below bots (below.py). Fields may be added, and whoever reads passes
-over those it does not know; so does a supervisor with a line of another op. A new op for hosts goes to those of the same
-fingerprint only. Whatever breaks that needs another PROTOCOL, and that every host is made to end first.
+Hosts of several versions live in one hive: one, of the code that is on disk, is home to new runs, all others are told to
+retire. So that they and supervisors of any version understand each other, this is frozen, for PROTOCOL 1: how lines are
+made; every line and field above; names and fields of the two files above, of the introduction (presence.py) and of what was
+seen below bots (below.py). Fields may be added, and whoever reads passes over those it does not know; so does a supervisor
+with a line of another op. A new op goes to home only. Whatever breaks that needs another PROTOCOL, and that every host is
+made to end first.
 """
 
 import hashlib
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +74,8 @@ def encode(op: str, **fields: Any) -> bytes:
     return json.dumps({"op": op, **fields}, separators=(",", ":")).encode() + b"\n"
 
 
-@cache
 def fingerprint() -> str:
-    """Identifies the code a host forks its bots from."""
+    """Identifies the code on disk, from which a host that is started now forks its bots."""
     root = Path(__file__).parent.parent
     digest = hashlib.sha256()
     for path in sorted(

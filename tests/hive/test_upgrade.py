@@ -1,9 +1,11 @@
 """A newer version of the program on a hive whose bots an older one has started."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,16 +18,37 @@ from tests.hive.conftest import HiveInTest
 from tests.host.living import another_version
 
 
+class Program:
+    """A version of the program, called as an operator would."""
+
+    def __init__(self, package: Path, root: Path) -> None:
+        self.package = package
+        self._argv = [sys.executable, "-m", "deia_tui", "--hive", str(root)]
+        self._env = {**os.environ, "PYTHONPATH": str(package)}
+
+    def run(self, *words: str) -> bytes:
+        return subprocess.run([*self._argv, *words], env=self._env, cwd="/", stdout=subprocess.PIPE, check=True).stdout
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[None]:
+        argv = [*self._argv, "serve"]
+        with subprocess.Popen(argv, env=self._env, cwd="/", stdout=subprocess.PIPE) as supervisor:
+            assert supervisor.stdout is not None and b"Supervising" in supervisor.stdout.readline()
+            yield
+            supervisor.stdout.read()
+
+
 @pytest.fixture
-def older(lab: HiveInTest, tmp_path_factory: pytest.TempPathFactory) -> int:
+def program(lab: HiveInTest, tmp_path_factory: pytest.TempPathFactory) -> Program:
+    return Program(another_version(tmp_path_factory.mktemp("older")), lab.folder.root)
+
+
+@pytest.fixture
+def older(lab: HiveInTest, program: Program) -> int:
     """The host of an older version, left with two bots."""
-    package = another_version(tmp_path_factory.mktemp("older"))
-    program = [sys.executable, "-m", "deia_tui", "--hive", str(lab.folder.root)]
-    env = {**os.environ, "PYTHONPATH": str(package)}
-    with subprocess.Popen([*program, "serve"], env=env, cwd="/", stdout=subprocess.PIPE) as serving:
-        assert serving.stdout is not None and b"Supervising" in serving.stdout.readline()
-        subprocess.run([*program, "launch", "shell", "--count", "2"], env=env, cwd="/", check=True)
-        subprocess.run([*program, "shutdown", "--leave-bots"], env=env, cwd="/", check=True)
+    with program.serving():
+        program.run("launch", "shell", "--count", "2")
+        program.run("shutdown", "--leave-bots")
     [host] = living_hosts(lab.folder)
     return host.pid
 
@@ -72,11 +95,16 @@ async def test_an_old_host_that_is_killed_costs_no_bot(lab: HiveInTest, older: i
         assert lab.bot("BOT-001").state is BotState.STOPPED
 
 
-def test_a_copy_is_another_version(tmp_path: Path) -> None:
-    print_it = "from deia_tui.host.wire import fingerprint; print(fingerprint())"
-    env = {**os.environ, "PYTHONPATH": str(another_version(tmp_path))}
-    prints = [
-        subprocess.run([sys.executable, "-c", print_it], env=each, cwd="/", capture_output=True, check=True).stdout
-        for each in (os.environ, env)
-    ]
-    assert prints[0] != prints[1]
+def test_a_supervisor_gets_a_host_also_after_its_program_was_upgraded(lab: HiveInTest, program: Program) -> None:
+    with program.serving():
+        program.run("launch", "shell")
+        [host] = living_hosts(lab.folder)
+        with (program.package / "deia_tui" / "host" / "host.py").open("a") as code:
+            code.write("# and a newer one\n")
+        os.kill(host.pid, signal.SIGKILL)
+        assert wait_for_end(host.pid)
+        program.run("restart", "BOT-001")
+        [newer] = living_hosts(lab.folder)
+        assert newer.fingerprint != host.fingerprint
+        program.run("shutdown")
+    assert wait_for_end(newer.pid)

@@ -87,7 +87,7 @@ class Wire:
         return line
 
     def hello(self) -> dict[str, Any]:
-        self.send("hello", protocol=PROTOCOL, fingerprint="test")
+        self.send("hello", protocol=PROTOCOL, home=True)
         return self.wait_for("welcome")
 
     def kept_ops(self) -> list[str]:

@@ -25,7 +25,7 @@ def test_a_client_that_goes_leaves_the_bots(hive: Hive, wire: Wire) -> None:
     assert is_running(spawned["pid"])
 
 
-HELLO = encode("hello", protocol=PROTOCOL, fingerprint="x")
+HELLO = encode("hello", protocol=PROTOCOL)
 NONSENSE = [
     b"GET / HTTP/1.1\r\n\r\n",
     b"\xff\xfe\n",
@@ -60,7 +60,7 @@ def test_an_endless_line_is_refused(hive: Hive, wire: Wire) -> None:
 
 def test_another_protocol_is_refused_with_both_numbers(hive: Hive, wire: Wire) -> None:
     newer = hive.connect()
-    newer.send("hello", protocol=PROTOCOL + 1, fingerprint="x")
+    newer.send("hello", protocol=PROTOCOL + 1)
     error = newer.wait_for("refused")["error"]
     assert str(PROTOCOL) in error and str(PROTOCOL + 1) in error
     assert newer.at_end()
