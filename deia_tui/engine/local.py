@@ -137,7 +137,7 @@ class LocalEngine:
             link.send("sample", on=True)
 
     def _who_is_silent(self) -> str:
-        silent = [host.pid for host in living_hosts(self._folder)]
+        silent = [host.pid for host in living_hosts(self._folder) if self._links.get(host.pid) in (None, self._home)]
         if not silent:
             return f"The host process does not answer: read {self._starter.log} for the reason."
         pids = " or ".join(map(str, silent))

@@ -51,6 +51,11 @@ class LastSeen:
                 return
             self._written = seen
 
+    def save(self) -> None:
+        """The file was deleted, perhaps. Raises OSError."""
+        if self._seen and not self._file.exists():
+            self._write()
+
     def inherit(self) -> list[str]:
         """Know what hosts that died have seen; the nonces of their runs. Call it `in_turn`; raises OSError."""
         inherited = []

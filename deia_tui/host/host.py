@@ -21,6 +21,7 @@ from deia_tui.host.succession import Succession
 from deia_tui.host.wire import PROTOCOL, Line
 
 UNNEEDED_S = 5.0
+RESTORE_S = 0.2
 
 
 class Host:
@@ -49,6 +50,7 @@ class Host:
         self._spawner = Spawner(folder, child, self._records, inherited=self._sockets, nofile=nofile)
         self._requests: dict[Key, tuple[Client, Request]] = {}
         self._deletions: Deletions | None = None
+        self._restoring = False
         self._needed_at = 0.0
 
     def serve(self) -> None:
@@ -181,24 +183,34 @@ class Host:
     def _guard_files(self) -> None:
         try:
             self._deletions = Deletions()
-            self._loop.watch(self._deletions.fd, self._restore)
+            self._loop.watch(self._deletions.fd, self._note_deletion)
         except OSError as error:
             print(f"Nobody tells this host of deleted files ({error.strerror}): do not delete any.", file=sys.stderr)
             return
         self._restore()
 
-    def _restore(self) -> None:
-        """Something in `.deia/run/` was deleted: what is ours comes back, as long as there is a hive."""
+    def _note_deletion(self) -> None:
+        """Whoever deletes may not have finished."""
         assert self._deletions is not None
         self._deletions.drain()
-        if not self._folder.root.is_dir():
+        if not self._restoring:
+            self._restoring = True
+            self._loop.later(RESTORE_S, self._restore)
+
+    def _restore(self) -> None:
+        """Something in `.deia/run/` is gone: what is ours comes back. A hive that was removed as a whole comes back only
+        where bots run, which nobody would find otherwise."""
+        assert self._deletions is not None
+        self._restoring = False
+        if not (self._folder.deia.is_dir() or (self._custody and self._folder.root.is_dir())):
             return
         try:
             self._folder.create()
             self._deletions.watch(self._folder.run)
             if not self._presence.is_complete():
                 self._clients.listen(self._presence.listen())
-                self._records.save()
+            self._records.save()
+            self._last_seen.save()
         except (OSError, ConfigError):
             self._loop.later(RETRY_S, self._restore)
 

@@ -4,7 +4,7 @@ import ctypes
 import os
 from pathlib import Path
 
-_IN_MOVED_FROM, _IN_DELETE, _IN_DELETE_SELF, _IN_MOVE_SELF = 0x40, 0x200, 0x400, 0x800
+_IN_DELETE, _IN_DELETE_SELF, _IN_MOVE_SELF = 0x200, 0x400, 0x800
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -16,8 +16,7 @@ class Deletions:
 
     def watch(self, folder: Path) -> None:
         """Watching twice is watching once; a folder that was made anew must be watched anew."""
-        mask = _IN_DELETE | _IN_MOVED_FROM | _IN_DELETE_SELF | _IN_MOVE_SELF
-        _checked(_libc.inotify_add_watch(self.fd, os.fsencode(folder), mask))
+        _checked(_libc.inotify_add_watch(self.fd, os.fsencode(folder), _IN_DELETE | _IN_DELETE_SELF | _IN_MOVE_SELF))
 
     def drain(self) -> None:
         try:
