@@ -2,26 +2,23 @@
 
 import signal
 import socket
-import sys
 import time
 from collections.abc import Iterable
 
-from deia_tui.core.errors import ConfigError
 from deia_tui.folder import Folder
 from deia_tui.host.below import LastSeen
 from deia_tui.host.clients import Client, Clients
-from deia_tui.host.custody import RETRY_S, Custody
-from deia_tui.host.inotify import Deletions
+from deia_tui.host.custody import Custody
 from deia_tui.host.looks import Looks
 from deia_tui.host.newborn import Child
 from deia_tui.host.presence import Presence
 from deia_tui.host.records import Exit, Key, Records, RunRecord
+from deia_tui.host.restoring import Restoring
 from deia_tui.host.spawn import Request, Spawner, SpawnFailed
 from deia_tui.host.succession import Succession
 from deia_tui.host.wire import PROTOCOL, Line
 
 UNNEEDED_S = 5.0
-RESTORE_S = 0.2
 
 
 class Host:
@@ -31,7 +28,6 @@ class Host:
         self, folder: Folder, child: Child, presence: Presence, listener: socket.socket, nofile: tuple[int, int]
     ) -> None:
         me = presence.me.identity
-        self._folder = folder
         self._presence = presence
         self._records = Records(folder, me)
         self._last_seen = LastSeen(folder, me)
@@ -49,13 +45,19 @@ class Host:
         )
         self._spawner = Spawner(folder, child, self._records, inherited=self._sockets, nofile=nofile)
         self._requests: dict[Key, tuple[Client, Request]] = {}
-        self._deletions: Deletions | None = None
-        self._restoring = False
+        self._restoring = Restoring(
+            self._loop,
+            folder,
+            presence,
+            is_needed=self._has_work,
+            listen=self._clients.listen,
+            save=self._save,
+        )
         self._needed_at = 0.0
 
     def serve(self) -> None:
         self._records.remove_halves()
-        self._guard_files()
+        self._restoring.begin()
         self._succession.look()
         self._looks.begin(0)
         self._may_end()
@@ -178,41 +180,9 @@ class Host:
         self._clients.tell("adopted", **record.to_line())
         self._looks.begin(0)
 
-    # Files that others delete
-
-    def _guard_files(self) -> None:
-        try:
-            self._deletions = Deletions()
-            self._loop.watch(self._deletions.fd, self._note_deletion)
-        except OSError as error:
-            print(f"Nobody tells this host of deleted files ({error.strerror}): do not delete any.", file=sys.stderr)
-            return
-        self._restore()
-
-    def _note_deletion(self) -> None:
-        """Whoever deletes may not have finished."""
-        assert self._deletions is not None
-        self._deletions.drain()
-        if not self._restoring:
-            self._restoring = True
-            self._loop.later(RESTORE_S, self._restore)
-
-    def _restore(self) -> None:
-        """Something in `.deia/run/` is gone: what is ours comes back. A hive that was removed as a whole comes back only
-        where bots run, which nobody would find otherwise."""
-        assert self._deletions is not None
-        self._restoring = False
-        if not (self._folder.deia.is_dir() or (self._custody and self._folder.root.is_dir())):
-            return
-        try:
-            self._folder.create()
-            self._deletions.watch(self._folder.run)
-            if not self._presence.is_complete():
-                self._clients.listen(self._presence.listen())
-            self._records.save()
-            self._last_seen.save()
-        except (OSError, ConfigError):
-            self._loop.later(RETRY_S, self._restore)
+    def _save(self) -> None:
+        self._records.save()
+        self._last_seen.save()
 
     # The end
 

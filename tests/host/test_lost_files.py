@@ -33,10 +33,3 @@ def test_a_hive_that_is_removed_as_a_whole_comes_back_while_bots_run(hive: Hive,
     shutil.rmtree(hive.folder.deia)
     until(hive.folder.run_record("BOT-001", 1).exists, "the record of the run")
     assert hive.connect().hello()["runs"][0]["pid"] == spawned["pid"]
-
-
-def test_a_hive_that_is_removed_as_a_whole_without_bots_does_not_come_back(hive: Hive, wire: Wire) -> None:
-    shutil.rmtree(hive.folder.deia)
-    wire.close()
-    assert hive.hosts[0].wait(DEADLINE_S) == 0
-    assert not hive.folder.deia.exists()
