@@ -115,6 +115,7 @@ class Console:
         from deia_tui.ui.app import Leaving
 
         self._wants_end = self._thread.ended = _nothing
+        signal.signal(signal.SIGHUP, lambda *_: None)  # a shell repeats it to its jobs
         dead = let_go_of_a_dead_terminal()
         if leaving is Leaving.BACKGROUND and dead:
             self._go_on_without_screen()

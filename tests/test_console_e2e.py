@@ -1,11 +1,13 @@
 """The real console in a real terminal: what an operator does with it, how it is left, and what survives that."""
 
+import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +72,17 @@ def supervised(hive: TrialHive, mode: str) -> dict[str, int]:
         return running if len(running) == len(status["bots"]) else None
 
     return until(found, f"a {mode} supervisor of running bots")
+
+
+def settled(hive: TrialHive) -> list[dict[str, Any]] | None:
+    """The bots, none of which starts or stops."""
+    status = hive.status()
+    bots: list[dict[str, Any]] = status["bots"] if status else []
+    return bots if bots and all(bot["state"] in ("running", "stopped") for bot in bots) else None
+
+
+def text_of(console: Terminal) -> str:
+    return console.written().decode()
 
 
 @pytest.mark.parametrize("size", [(200, 50), (80, 24)], ids=["200x50", "80x24"])
@@ -205,8 +218,133 @@ def test_a_dropped_line_leaves_the_hive_supervised(hive: TrialHive) -> None:
     assert supervised(hive, "background") == pids
     assert hive.supervisor() == supervisor
     assert hive.events("console_lost")
+    os.kill(supervisor, signal.SIGHUP)  # a shell repeats it to its jobs
 
     console = open_console(hive)
     assert supervised(hive, "console") == pids
+    until(lambda: ended(supervisor), "the former supervisor to end")
+    console.hang_up()
+    assert supervised(hive, "background") == pids
+    console.process.send_signal(signal.SIGTERM)
+    assert console.process.wait(DEADLINE_S) == 0
+    assert hive.status() is None
+    assert hive.pids() == pids
+    assert not any(map(ended, pids.values()))
+
+
+def test_a_console_is_taken_over_only_when_told_to(hive: TrialHive) -> None:
+    first = open_console(hive)
+    hive.launch("shell", 2)
+    pids = supervised(hive, "console")
+    refused = hive.console()
+    assert refused.wait() == 2
+    assert re.search(rf"Another supervisor \(pid {hive.supervisor()}, console\).*--take-over", text_of(refused))
+
+    second = hive.console(options=["--take-over"])
+    second.until("BOT-002")
+    assert first.wait() == 0
+    assert first.left_behind() == []
+    assert "the bots live on, 'deia-tui --take-over' takes them back." in text_of(first)
+    assert supervised(hive, "console") == pids
+    assert f"Taken over by pid {hive.supervisor()}: " in text_of(first)
+    leave(second, "stop")
+    assert nothing_runs(hive)
+
+
+def test_a_console_says_who_shut_it_down(hive: TrialHive) -> None:
+    console = open_console(hive)
+    hive.launch("shell", 1)
+    hive.cli("shutdown")
+    assert console.wait() == 0
+    assert console.left_behind() == []
+    assert "Closed by 'deia-tui shutdown': the bots are stopped." in text_of(console)
+    assert nothing_runs(hive)
+
+
+def test_a_message_that_was_cut_is_offered_again(hive: TrialHive) -> None:
+    console = open_console(hive)
+    [bot_id] = hive.launch("teller", 1)
+    console.until(bot_id)
+    console.press("enter", "tell me a story", "enter")
+    console.until("once upon a time")
+    os.kill(hive.pids()[bot_id], signal.SIGKILL)
+    console.until("e sends it again")
+    assert supervised(hive, "console")
+    (hive.root / "go").touch()
+    console.press("escape")
+    console.until("e Send again")
+    console.press("e")
+    screen = console.until("the very end")
+    assert sum("once upon a time" in line and "output" not in line for line in screen) >= 2
+    assert len(hive.events("message_queued")) == 2
+    leave(console, "stop")
+
+
+def test_quitting_shows_what_it_waits_for(hive: TrialHive) -> None:
+    console = open_console(hive)
+    hive.launch("teller", 2)
+    console.until("BOT-002")
+    console.press("enter", "tell me a story", "enter")
+    console.until("once upon a time")
+    console.press("ctrl+c")
+    console.until("Stop all bots")
+    console.press("down", "down", "enter")
+    console.until(lambda screen: any(re.search(r'BOT-001 \(\d s left for "tell me a', line) for line in screen))
+    (hive.root / "go").touch()
+    assert console.wait() == 0
+    assert console.left_behind() == []
+    assert nothing_runs(hive)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_leaving_while_bots_start_and_stop(hive: TrialHive, choice: str) -> None:
+    console = open_console(hive)
+    hive.launch("shell", 2)
+    console.until("BOT-002")
+    console.press("v", "v", "s")
+    hive.ask("POST", "/api/bot/launch", {"what": "shell", "bot_id": "LATE", "wait": False})
+    leave(console, choice)
+    if choice == "stop":
+        assert nothing_runs(hive)
+        return
+    open_console(hive)
+    bots = until(lambda: settled(hive), "every bot to run or be off")
+    assert {bot["id"]: bot["state"] for bot in bots} == {"BOT-001": "stopped", "BOT-002": "stopped", "LATE": "running"}
+    assert {bot["id"]: bot["pid"] for bot in bots if bot["pid"]} == hive.pids()
+
+
+def test_two_interrupts_and_a_resize_storm_break_nothing(hive: TrialHive) -> None:
+    console = open_console(hive)
+    hive.launch("shell", 1)
+    console.until("BOT-001")
+    console.press("ctrl+c", "ctrl+c")
+    console.until("Stop all bots")
+    for step in range(60):
+        console.resize(40 + step * 37 % 180, 8 + step * 11 % 45)
+    console.resize(200, 50)
+    console.until("Stop all bots")
+    console.press("escape")
+    console.until(lambda screen: not any("Stop all bots" in line for line in screen))
+    console.until("BOT-001")
     leave(console, "stop")
     assert nothing_runs(hive)
+
+
+def test_a_terminal_that_does_not_read_delays_nobody(hive: TrialHive) -> None:
+    console = open_console(hive)
+    hive.launch("shell", 2)
+    pid = supervised(hive, "console")["BOT-001"]
+    console.stall()
+    for step in range(40):  # far more than the pty and the queue of the screen hold
+        console.resize(200 - step % 2, 50)
+        console.press("j")
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: supervised(hive, "console")["BOT-001"] != pid, "the bot to start again")
+    pids = supervised(hive, "console")
+    console.process.send_signal(signal.SIGTERM)
+    assert console.process.wait(DEADLINE_S) == 0
+    assert hive.status() is None
+    assert hive.pids() == pids
+    hive.serve()
+    [closed] = hive.events("hive_closed")
+    assert closed["reason"] == "bots left"

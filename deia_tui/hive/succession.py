@@ -6,12 +6,14 @@ import contextlib
 import os
 import signal
 import time
+from dataclasses import dataclass
 
 from deia_tui.core.alerts import Raise
 from deia_tui.core.errors import ConfigError, DeiaError, StoreError
 from deia_tui.folder import Folder
 from deia_tui.hive.lock import HiveLock, HiveTaken, Holder
 from deia_tui.hive.record import Record
+from deia_tui.identity import Identity
 
 PATIENCE_S = 5.0
 """How long the other supervisor has to go."""
@@ -37,24 +39,35 @@ def claim(folder: Folder, mode: str, *, take_over: bool) -> HiveLock | None:
 def succeed(folder: Folder, mode: str, *, take_over: bool, patience_s: float = PATIENCE_S) -> HiveLock:
     """The lock, from whoever has it now; with `take_over` at any price. Raises HiveTaken or ConfigError."""
     lock = HiveLock(folder, mode)
-    begun = time.monotonic()
-    deadline, asked, killed = begun + patience_s, False, False
+    met = _Encounter(None, time.monotonic())
     while True:
         try:
             lock.take()
             return lock
         except HiveTaken as taken:
-            now, holder = time.monotonic(), taken.holder
-            if not take_over and holder.mode not in _WITHOUT_SCREEN and now - begun > _PASSING_S:
+            holder, now = taken.holder, time.monotonic()
+            if holder.process != met.process:
+                met = _Encounter(holder.process, now)
+            if not take_over and holder.mode not in _WITHOUT_SCREEN and now - met.since > _PASSING_S:
                 raise
-            if not asked and (take_over or holder.mode in _WITHOUT_SCREEN):
-                asked = _ask_to_go(folder, deadline - now)
-        if now > deadline:
-            if killed or not take_over or holder.process is None:
-                raise ConfigError(_stuck(holder, killed=killed))
+        if not met.asked and (take_over or holder.mode in _WITHOUT_SCREEN):
+            met.asked = _ask_to_go(folder, met.since + patience_s - now)
+        if now > met.since + patience_s:
+            if met.killed or not take_over or holder.process is None:
+                raise ConfigError(_stuck(holder, killed=met.killed))
             holder.process.send(signal.SIGKILL)
-            deadline, killed = now + patience_s, True
+            met.since, met.killed = now, True
         time.sleep(_POLL_S)
+
+
+@dataclass(slots=True)
+class _Encounter:
+    """With one holder of the lock, since that (monotonic) time."""
+
+    process: Identity | None
+    since: float
+    asked: bool = False
+    killed: bool = False
 
 
 async def guard(lock: HiveLock, record: Record) -> str:
