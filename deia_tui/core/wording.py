@@ -1,9 +1,9 @@
 """Events and states in words: the same sentence in the log pane, in `deia-tui events` and in the demo."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from deia_tui.core import events as ev
-from deia_tui.core.bots import Activity, BotState
+from deia_tui.core.bots import Activity, BotState, StopReason
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import BotView, first_line
 from deia_tui.core.stopping import waits_for
@@ -94,7 +94,8 @@ def now_text(bot: BotView, now: float) -> str:
         case BotState.STARTING:
             return f"{bot.reason} · {max(0.0, now - bot.since):.0f} s"
         case BotState.STOPPING:
-            return f"{bot.reason} · {waits_for(bot, now)}"
+            why = "" if bot.reason in get_args(StopReason) else f"{bot.reason} · "
+            return f"{why}{waits_for(bot, now)}"
         case _ if bot.breaker is Phase.OPEN:
             return f"unavailable (recovering){countdown(bot.retry_at, now)}"
         case _ if bot.activity is Activity.IDLE:

@@ -107,7 +107,7 @@ def test_an_event_in_words(event: ev.Event, words: tuple[str, str, str]) -> None
         ({"state": BotState.EXITED, "reason": "exit 0"}, "exit 0"),
         ({"state": BotState.STOPPED, "reason": "stopped"}, ""),
         ({"state": BotState.STARTING, "reason": "launched", "since": AT - 3}, "launched · 3 s"),
-        ({"state": BotState.STOPPING, "reason": "stopped", "since": AT + 3}, "stopped · 0 s"),
+        ({"state": BotState.STOPPING, "reason": "stopped", "since": AT + 3}, "0 s"),
         ({"breaker": Phase.OPEN, "retry_at": AT + 12}, "unavailable (recovering) · 12 s"),
         ({"breaker": Phase.OPEN, "activity": Activity.BUSY, "task": "x"}, "unavailable (recovering)"),
     ],

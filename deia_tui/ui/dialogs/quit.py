@@ -20,8 +20,8 @@ from deia_tui.ui.orders import READ_ONLY
 
 _CHOICES = (
     ("background", "Keep supervising in the background", "crashes are still restarted"),
-    ("leave", "Leave them running", "unsupervised until the next deia-tui"),
-    ("stop", "Stop all bots", "every bot ends gracefully, within 10 s"),
+    ("leave", "Leave them running", "nobody restarts them meanwhile"),
+    ("stop", "Stop all bots", "gracefully, within 10 s"),
     ("cancel", "Cancel", "stay here"),
 )
 
