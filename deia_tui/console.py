@@ -55,7 +55,7 @@ class Console:
 
     def run(self, *, read_only: bool, ascii_only: bool, throwaway: bool) -> None:
         """Until the operator leaves, or the hive is taken away; then what he chose for the bots."""
-        for signum in (signal.SIGTERM, signal.SIGINT):
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(signum, self._on_term)
         try:
             leaving = self._show(read_only=read_only, ascii_only=ascii_only, throwaway=throwaway)

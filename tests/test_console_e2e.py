@@ -57,6 +57,13 @@ def leave(console: Terminal, choice: str) -> None:
     assert console.left_behind() == []
 
 
+def write(console: Terminal, message: str) -> None:
+    """To the selected bot."""
+    console.press("enter")
+    console.until("⏎ Send")  # its input has the focus
+    console.press(message, "enter")
+
+
 def nothing_runs(hive: TrialHive) -> bool:
     return until(lambda: not hive.processes(), "every process of the hive to end")
 
@@ -265,7 +272,7 @@ def test_a_message_that_was_cut_is_offered_again(hive: TrialHive) -> None:
     console = open_console(hive)
     [bot_id] = hive.launch("teller", 1)
     console.until(bot_id)
-    console.press("enter", "tell me a story", "enter")
+    write(console, "tell me a story")
     console.until("once upon a time")
     os.kill(hive.pids()[bot_id], signal.SIGKILL)
     console.until("e sends it again")
@@ -284,7 +291,7 @@ def test_quitting_shows_what_it_waits_for(hive: TrialHive) -> None:
     console = open_console(hive)
     hive.launch("teller", 2)
     console.until("BOT-002")
-    console.press("enter", "tell me a story", "enter")
+    write(console, "tell me a story")
     console.until("once upon a time")
     console.press("ctrl+c")
     console.until("Stop all bots")
