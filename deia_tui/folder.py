@@ -10,7 +10,7 @@ from deia_tui.core.errors import ConfigError
 from deia_tui.mounts import file_system, is_shared
 
 _THEIRS = ("run/work", "hive/tasks", "hive/controls", "hive/heartbeats")
-"""Where bots and people put things of their own: neither their modes nor their links are our business."""
+"""Where bots and people put things of their own: neither the modes nor the links in there are our business."""
 _MOST_LOOKED_AT = 20_000
 """Files and folders; a tenth of a second."""
 
@@ -137,11 +137,11 @@ class Folder:
             with os.scandir(folders.pop()) as entries:
                 for entry in entries:
                     looked_at += 1
-                    if entry.path in theirs or (entry.is_symlink() and self._is_only_read(Path(entry.path))):
+                    if entry.is_symlink() and self._is_only_read(Path(entry.path)):
                         continue
                     with contextlib.suppress(FileNotFoundError):  # a supervisor that runs removes its own
                         _close_to_others(entry.path, entry.stat(follow_symlinks=False))
-                    if entry.is_dir(follow_symlinks=False):
+                    if entry.is_dir(follow_symlinks=False) and entry.path not in theirs:
                         folders.append(entry.path)
 
     def _is_only_read(self, path: Path) -> bool:

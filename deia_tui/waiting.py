@@ -43,10 +43,12 @@ class _Teller:
     def __init__(self, remote: RemoteHive, bot_ids: Sequence[str] | None) -> None:
         self._remote = remote
         self._bot_ids = bot_ids
+        self._total = 0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._tell, name="teller", daemon=True)
 
     def __enter__(self) -> None:
+        self._total = len(self._waiting())
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
@@ -54,16 +56,15 @@ class _Teller:
         self._thread.join()
 
     def _tell(self) -> None:
-        total, said = 0, 0
+        said = 0
         while not self._done.wait(_QUIET_S):
             try:
                 waiting = self._waiting()
             except DeiaError:  # the command itself says it
                 return
-            total = max(total, len(waiting))
             if waiting and len(waiting) != said:
                 said = len(waiting)
-                click.echo(clean(progress(waiting, len(self._bot_ids or ()) or total)), err=True)
+                click.echo(clean(progress(waiting, max(self._total, said))), err=True)
 
     def _waiting(self) -> list[tuple[str, str]]:
         bots = self._remote.get("/api/status")["bots"]

@@ -213,7 +213,7 @@ def test_what_a_bot_or_an_agent_made_in_its_workspace_stays_as_it_is(folder: Fol
     script.chmod(0o755)
     (workspace / "link").symlink_to("/etc/passwd")
     folder.create()
-    assert mode(script) == 0o755
+    assert (mode(script), mode(workspace.parent)) == (0o755, 0o700)
 
 
 @pytest.mark.parametrize("name", ["state.db", "bot-logs/BOT-001-output.log", "run/lock", "bot-logs", "run/bots"])

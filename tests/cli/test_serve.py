@@ -196,7 +196,7 @@ def test_a_stop_that_takes_long_says_what_it_waits_for(serving: Operator) -> Non
     stopping = serving.start("stop", "--all")
     assert stopping.stderr is not None
     said = stopping.stderr.readline()
-    assert re.fullmatch(r'waiting for \d of \d: .*BOT-002 \(\d s left for "sh .*wait.sh"\)\n', said)
+    assert re.fullmatch(r'waiting for \d of 3: .*BOT-002 \(\d s left for "sh .*wait.sh"\)\n', said)
     go.touch()
     assert stopping.wait(30) == 0
     assert sending.communicate() == ("gone\n", "")
