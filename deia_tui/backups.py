@@ -19,7 +19,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @cli.json_option
 @click.pass_obj
 def backup(folder: Folder, file: Path | None, as_json: bool) -> None:
-    """Copy the state of the hive (store, settings, templates) to FILE, or among its backups; it may be supervised."""
+    """Copy the state of the hive (store, settings, templates) to FILE, or among its backups.
+
+    It may be supervised meanwhile. What hive.toml keeps secret is in the copy as well: only you can read it (0600).
+    """
     from deia_tui.store.backup import take
 
     with cli.errors_as_sentences():

@@ -26,11 +26,14 @@ RESTORE = "deia-tui shutdown --leave-bots, then deia-tui restore"
 
 
 class Upkeep:
-    def __init__(self, folder: Folder, store: Store, record: Record, settings: Settings) -> None:
+    def __init__(
+        self, folder: Folder, store: Store, record: Record, settings: Settings, *, max_log_bytes: int = MAX_LOG_BYTES
+    ) -> None:
         self._folder = folder
         self._store = store
         self._record = record
         self._settings = settings
+        self._max_log_bytes = max_log_bytes
         self._refused: tuple[float, str] | None = None
         self._untold: asyncio.Queue[Raise | Clear] = asyncio.Queue()
 
@@ -59,7 +62,7 @@ class Upkeep:
             action = "mend that; until then this supervisor has the only copy and must not end"
             self._tell(Raise(None, "store-file", "critical", f"{what}, and cannot be put back: {error}", action))
             return
-        other = f"; the other file is {aside}" if aside is not None else ""
+        other = f"; the other file is .deia/{aside.name}" if aside is not None else ""
         text = f"{what}: written anew from the open connection, nothing is lost{other}"
         self._tell(Raise(None, "store-file", "critical", text, "find out who did that"))
 
@@ -83,7 +86,7 @@ class Upkeep:
 
     def _watch_log(self) -> None:
         size = self._store.log_bytes
-        if size <= MAX_LOG_BYTES:
+        if size <= self._max_log_bytes:
             self._tell(Clear(None, "store-log", "the log is short again"))
         elif not self._is_open("store-log"):
             text = (
@@ -153,7 +156,7 @@ class Upkeep:
 
 def _describe(mended: Mended, now: float) -> tuple[str, str]:
     """What was done, and what is left to do."""
-    kept = f"; the damaged file is {mended.aside}" if mended.aside is not None else ""
+    kept = f"; the damaged file is .deia/{mended.aside.name}" if mended.aside is not None else ""
     if mended.kept:
         return f"state.db: {mended.damage}: what was committed last is lost{kept}", "look at what your bots did last"
     if mended.backup is None:

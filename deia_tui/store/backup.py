@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,8 +50,9 @@ def backups(folder: Folder) -> list[Backup]:
     found = []
     for path in folder.backups.glob("state-*.db"):
         if (name := _NAME.fullmatch(path.name)) is not None:
-            at = datetime.strptime(name[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).timestamp()
-            found.append(Backup(path, at, path.stat().st_size))
+            with suppress(OSError, ValueError):  # just rotated away, or named so by somebody else
+                at = datetime.strptime(name[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).timestamp()
+                found.append(Backup(path, at, path.stat().st_size))
     return sorted(found, key=lambda backup: backup.at, reverse=True)
 
 

@@ -44,7 +44,7 @@ def inspect(path: Path, *, give_up: Callable[[], bool] = never) -> Verdict:
             connection.set_progress_handler(give_up, _STEPS)
             return Verdict(_damage(connection))
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
             return Verdict(complete=False)
         if means_damage(error):
             return Verdict(str(error))
@@ -63,4 +63,4 @@ def _damage(connection: sqlite3.Connection) -> str:
     if connection.execute("SELECT name FROM sqlite_schema WHERE name = 'events'").fetchone() is None:
         return "it is no store of deia-tui"
     (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    return "" if found == "ok" else " ".join(found.split())
+    return "" if found == "ok" else " ".join(found.split()).removeprefix("*** in database main *** ")

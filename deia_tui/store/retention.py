@@ -1,16 +1,16 @@
 """What goes from state.db, and when, so that it stays below a size for ever; nothing goes that a start needs.
 
-A year of 100 bots, each with 20 messages a day (200 B asked, 1.5 KB answered in 20 pieces) and 5 restarts:
+A year of 100 bots, each with 20 messages a day (200 B asked, 1.5 KB answered in 20 pieces) and 5 restarts, as measured
+by `python -m tests.bench year`:
 
-    messages    730,000 × 0.8 KB                  0.6 GB  kept while they fit, the oldest go first
-    answers     730,000 × 1.6 KB (compact)        1.2 GB  go with their messages; 20 pieces would take 3.2 KB
-    events      13,000 a day × 0.35 KB × 30 days  0.1 GB  of the last `events_days` days; a year would be 1.7 GB
-    runs        500 a day × 0.2 KB × 30 days      3 MB    as events, but the last run of a bot stays
-    samples.db  (samples.py)                      0.6 GB
+    messages    730,000 × 0.6 KB                   0.4 GB   kept while they fit, the oldest go first
+    answers     730,000 × 2.3 KB, compact          1.7 GB   go with their messages
+    events      10,000 a day × 0.27 KB × 30 days   0.1 GB   the last `events_days` days; a year would be 1.0 GB
+    runs        500 a day × 0.12 KB × 30 days      2 MB     as events, but the last run of a bot stays
+    samples.db  see samples.py                     0.7 GB
 
-So the default `state_mb` of 1000 holds half a year of it in full, and state.db and samples.db stay below 2 GB
-whatever the bots do. Freed pages are used again: the file grows no further, and never shrinks.
-`python -m tests.bench year` measures it.
+So the default `state_mb` of 1000 holds the conversations of five such months, and state.db and samples.db together stay
+below 2 GB whatever the bots do. Freed pages are used again: the file grows no further, and never shrinks.
 """
 
 import asyncio
@@ -89,8 +89,8 @@ async def _compact(connection: aiosqlite.Connection, *, before: float) -> int:
                 *others, last = (seq for seq, _ in joined)
                 if others:
                     text = "".join(text for _, text in joined)
-                    await connection.execute("UPDATE output SET text = ? WHERE seq = ?", (text, last))
                     await connection.executemany("DELETE FROM output WHERE seq = ?", [(seq,) for seq in others])
+                    await connection.execute("UPDATE output SET text = ? WHERE seq = ?", (text, last))
         await _set_mark(connection, "compacted_to", pieces[-1]["seq"])
     return len(pieces)
 

@@ -158,7 +158,7 @@ class Store:
         """Is the open database still the file at its path?"""
         try:
             return self._path.stat().st_ino == self._inode
-        except FileNotFoundError:
+        except OSError:
             return False
 
     @property
@@ -166,7 +166,7 @@ class Store:
         """How long the write-ahead log is."""
         try:
             return self._path.with_name(self._path.name + "-wal").stat().st_size
-        except FileNotFoundError:
+        except OSError:
             return 0
 
     async def prune(self, retention: Retention, now: float) -> None:

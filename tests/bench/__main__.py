@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from . import crashing, idling, screening, spawning, storing, surviving
+from . import ageing, crashing, idling, screening, spawning, storing, surviving
 from .figures import Figure, table
 
 MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -25,6 +25,7 @@ MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "stop": idling.stop,
     "store": storing.store,
     "sampler": idling.sampler,
+    "year": ageing.year,
 }
 
 

@@ -1,15 +1,31 @@
 """What the hive does for its store while it runs, and what it tells of it."""
 
+import asyncio
+import contextlib
+import json
 import os
 import signal
 import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from deia_tui.core import events as ev
 from deia_tui.core.bots import BotState
-from deia_tui.core.commands import LaunchBots
-from deia_tui.core.state import Alert
+from deia_tui.core.commands import LaunchBots, SendMessage
+from deia_tui.core.errors import CommandRejected, StoreError
+from deia_tui.core.state import Alert, Snapshot
+from deia_tui.folder import Folder
+from deia_tui.hive.hive import Hive
+from deia_tui.hive.record import Record
+from deia_tui.hive.upkeep import Upkeep
+from deia_tui.settings import Settings
 from deia_tui.store.backup import backups, take
+from deia_tui.store.store import Store
 from tests.hive.conftest import HiveInTest
 from tests.store.limits import no_file_beyond
 
@@ -96,3 +112,71 @@ async def test_a_store_that_takes_nothing_is_shown_at_once_and_written_down_late
         await lab.until(lambda: lab.bot().run == 2 and lab.bot().state is BotState.RUNNING)
         raised = [entry.event for entry in await hive.events(limit=1000) if getattr(entry.event, "kind", "") == "store"]
         assert len(raised) == 1
+
+
+async def test_a_log_that_a_pinned_reader_lets_grow_is_told(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.create()
+    store = await Store.open(folder)
+    record = Record(store, Snapshot(), next_alert_id=1, publish=lambda snapshot: None)
+    keeping = asyncio.create_task(Upkeep(folder, store, record, Settings(), max_log_bytes=1_000_000).tend())
+    with closing(sqlite3.connect(folder.state_db, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM events").fetchone()
+        big = ev.HiveClosed(at=0.0, reason="x" * 2_000_000)
+        await record.add(big)
+        deadline = time.monotonic() + 30
+        while not record.state.alerts:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+    assert "keeps a transaction" in record.state.alerts[0].text
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    await store.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 MB, for those who may mount one."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs", str(tmp_path)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+async def test_a_full_disk_is_loud_and_heals(small_disk: Path) -> None:
+    lab = HiveInTest(small_disk)
+    ballast = small_disk / "ballast"
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="shell"))
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
+        first = lab.bot().pid
+        sender = asyncio.create_task(send_until_refused(hive))
+        await lab.until(lambda: alert(lab, "store"), timeout_s=60)
+        acknowledged = await sender
+        os.kill(first or 0, signal.SIGKILL)
+        ballast.unlink()
+        await lab.until(lambda: lab.bot().run == 2 and lab.bot().state is BotState.RUNNING, timeout_s=60)
+        await lab.until(lambda: alert(lab, "store", is_open=False), timeout_s=60)
+        stored = {turn.message_id for turn in await hive.chat("BOT-001", limit=10_000)}
+        assert stored >= acknowledged
+    for log in lab.folder.logs.glob("*.jsonl"):
+        for line in log.read_text().splitlines():
+            json.loads(line)
+
+
+async def send_until_refused(hive: Hive) -> set[str]:
+    """The ids of messages that were acknowledged before the store refused one."""
+    acknowledged = set()
+    while True:
+        try:
+            acknowledged.update(await hive.submit(SendMessage(bot_id="BOT-001", text="echo " + "x" * 20_000)))
+        except StoreError:
+            return acknowledged
+        except CommandRejected:  # its queue is full
+            await asyncio.sleep(0.01)

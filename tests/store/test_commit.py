@@ -122,6 +122,38 @@ async def test_waits_for_nobody_who_locked_the_database(folder: Folder, store: S
     assert entry.seq == 2
 
 
+async def test_a_commit_waits_for_one_who_locked_the_database_and_loses_nothing(folder: Folder) -> None:
+    store = await Store.open(folder)
+    await store.commit([scenes.launched("B")])
+    other = sqlite3.connect(folder.state_db, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    waiting = [asyncio.create_task(store.commit([scenes.alert(number)])) for number in range(1, 9)]
+    for _ in range(20):
+        assert len(await store.events()) == 1  # the screen goes on
+    assert not any(commit.done() for commit in waiting)
+    other.execute("ROLLBACK")
+    other.close()
+    assert len(await asyncio.gather(*waiting)) == 8
+    await store.close()
+
+
+async def test_the_log_is_short_again_when_a_pinned_reader_has_gone(folder: Folder, store: Store) -> None:
+    await store.commit(scenes.started("B"))
+    other = sqlite3.connect(folder.state_db, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT count(*) FROM events").fetchone()
+    frames = iter(range(1, 10_000))
+    for _ in range(90):
+        await store.commit([scenes.output("B", "m", "x" * 1_000_000, next(frames))])
+    grown = store.log_bytes
+    assert grown > 80_000_000
+    other.execute("ROLLBACK")
+    other.close()
+    for _ in range(3):
+        await store.commit([scenes.output("B", "m", "x" * 5_000_000, next(frames))])
+    assert store.log_bytes < grown
+
+
 async def test_a_file_that_cannot_grow_costs_only_the_units_that_did_not_fit(folder: Folder, store: Store) -> None:
     await store.commit(scenes.started("B"))
     big = scenes.output("B", "m", "x" * 4_000_000, 1)

@@ -16,10 +16,10 @@ def start(act: str, folder: Folder) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, str(script), act, str(folder.root)], stdout=subprocess.PIPE)
 
 
-@pytest.mark.parametrize("lines", [1, 40, 333])
+@pytest.mark.parametrize("lines", [1, 7, 40, 111, 333])
 async def test_what_was_acknowledged_survives_a_kill(folder: Folder, lines: int) -> None:
     acknowledged: dict[int, int] = {}
-    for _ in range(2):
+    for _ in range(5):
         with start("commit", folder) as process:
             assert process.stdout
             told = [process.stdout.readline() for _ in range(lines)]
