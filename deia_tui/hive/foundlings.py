@@ -1,6 +1,8 @@
-"""Runs that only the host knows of, since the store was set back to a backup or lost: not killed but learnt anew."""
+"""What follows when the store was set back to a backup, or lost: runs that only the host knows of are not killed but
+learnt anew, and no message is handed over twice."""
 
 import time
+from collections.abc import Iterable, Sequence
 
 from deia_tui.core import events as ev
 from deia_tui.core.alerts import Raise
@@ -8,27 +10,32 @@ from deia_tui.core.bots import LIVE, ExitRecord
 from deia_tui.core.state import BotView
 from deia_tui.engine.protocol import NodeFound, Placed
 from deia_tui.hive.record import Record
-from deia_tui.store.queries import Loaded
+from deia_tui.store.queries import Loaded, MessageRow
 from deia_tui.store.store import Store
 
 FORGOTTEN = "the hive's memory was set back to a backup"
 
 
 async def learn(record: Record, store: Store, loaded: Loaded, found: NodeFound) -> Loaded:
-    """What the store holds once every run newer than all it remembers is in it.
+    """What the store holds once it knows of every run that lives, and doubtful messages are ended.
 
     A start is committed before it is made, so a store that lost nothing knows of every run.
     """
     learnt = [placed for placed in found.runs if placed.spec is not None and _is_news(placed, loaded)]
-    if not learnt:
+    if not learnt and not loaded.set_back:
         return loaded
+    if loaded.set_back:
+        for view in loaded.bots.values():
+            await record.add(*_interrupted(view, [*await store.pending(view.bot_id), *await _in_hand(view, store)]))
+        await store.accept_set_back()
     for placed in learnt:
-        view = loaded.bots.get(placed.bot_id)
-        before = [] if view is None else await _end_of(view, store)
+        former = loaded.bots.get(placed.bot_id)
+        before = [] if former is None else await _end_of(former, store)
         await record.add(*before, *_beginning_of(placed))
-    names = ", ".join(sorted(placed.bot_id for placed in learnt))
-    text = f"found running, though {FORGOTTEN} or was lost: {names}"
-    await record.alert([Raise(None, "found", "warning", text, "their chats of that time are lost")])
+    if learnt:
+        names = ", ".join(sorted(placed.bot_id for placed in learnt))
+        text = f"found running, though {FORGOTTEN} or was lost: {names}"
+        await record.alert([Raise(None, "found", "warning", text, "their chats of that time are lost")])
     return await store.load()
 
 
@@ -42,19 +49,28 @@ async def _end_of(view: BotView, store: Store) -> list[ev.Event]:
     if view.state not in LIVE:
         return []
     at = time.time()
-    turns: list[ev.Event] = [
+    exited = ev.BotExited(at=at, bot_id=view.bot_id, run=view.run, exit=ExitRecord(at=at))
+    return [*_interrupted(view, await _in_hand(view, store)), exited]
+
+
+async def _in_hand(view: BotView, store: Store) -> Sequence[MessageRow]:
+    return await store.open_messages(view.bot_id, view.run)
+
+
+def _interrupted(view: BotView, messages: Iterable[MessageRow]) -> list[ev.Event]:
+    """They may have been answered since: whoever wants them again sends them again."""
+    return [
         ev.TurnEnded(
-            at=at,
+            at=time.time(),
             bot_id=view.bot_id,
             run=view.run,
             message_id=message.message_id,
             status="interrupted",
-            error=FORGOTTEN,
+            error=f"{FORGOTTEN}: it may have been answered since",
             duration_s=0.0,
         )
-        for message in await store.open_messages(view.bot_id, view.run)
+        for message in messages
     ]
-    return [*turns, ev.BotExited(at=at, bot_id=view.bot_id, run=view.run, exit=ExitRecord(at=at))]
 
 
 def _beginning_of(placed: Placed) -> list[ev.Event]:

@@ -26,6 +26,8 @@ PAUSE_S = 0.002
 RESERVE = 64_000_000
 """Bytes a backup leaves free on its disk: the hive itself must be able to write."""
 STALE_S = 3600.0
+MARKS_SINCE = 2
+"""The schema that has the table `marks`."""
 
 _NAME = re.compile(r"state-(\d{8}-\d{6})\.db")
 _FILES = "CREATE TABLE hive_files (path TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID"
@@ -91,10 +93,11 @@ def save(
     return Backup(target, at, target.stat().st_size)
 
 
-def restore(source: Path, folder: Folder, make_room: Callable[[], None]) -> dict[str, bytes]:
+def restore(source: Path, folder: Folder, make_room: Callable[[], None], *, set_back: bool = True) -> dict[str, bytes]:
     """Put a backup where state.db is, once `make_room` has moved away what lies there. Raises StoreError.
 
-    Returns the other files of the hive that are in it, by their path in `.deia/`.
+    `set_back` marks that more has happened than it knows. Returns the other files of the hive that are in it, by their
+    path in `.deia/`.
     """
     with translated(source):
         _verify(source, source)
@@ -107,6 +110,8 @@ def restore(source: Path, folder: Folder, make_room: Callable[[], None]) -> dict
             check_version(version, source)
             found.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
+            if set_back and version >= MARKS_SINCE:
+                copy.execute("INSERT OR REPLACE INTO marks VALUES ('set_back', 1)")
             return _take_files(copy)
 
 

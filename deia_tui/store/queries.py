@@ -27,7 +27,8 @@ _CUT = "\n[only the first 1 MiB of this answer is shown]"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """What a supervisor starts from. `runs` is the last run of each bot, `exits` when its runs ended (unix seconds)
-    since a human last launched it; `registry_version` counts the changes to registry.json so far."""
+    since a human last launched it; `registry_version` counts the changes to registry.json so far. `set_back`: this is
+    a backup, and nobody has looked yet at what may have happened since."""
 
     bots: Mapping[str, BotView]
     alerts: tuple[Alert, ...]
@@ -37,6 +38,7 @@ class Loaded:
     seq: int
     next_alert_id: int
     registry_version: int
+    set_back: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ async def load(connection: aiosqlite.Connection) -> Loaded:
         seq=await _last_seq(connection),
         next_alert_id=next_alert_id,
         registry_version=version,
+        set_back=bool(await _fetch(connection, "SELECT 1 FROM marks WHERE name = 'set_back'")),
     )
 
 

@@ -120,7 +120,7 @@ async def _drop_events(connection: aiosqlite.Connection, which: str) -> int:
     """Changes of the registry stay counted."""
     async with transaction(connection):
         counted = await _number(connection, f"SELECT count(*) FROM events WHERE {which} AND {REGISTRY_CHANGES}")
-        dropped = await _change(connection, f"DELETE FROM events WHERE {which}")
+        dropped = await change(connection, f"DELETE FROM events WHERE {which}")
         if counted:
             await connection.execute("UPDATE marks SET value = value + ? WHERE name = 'registry_changes'", (counted,))
     return dropped
@@ -130,7 +130,7 @@ async def _drop_old_runs(connection: aiosqlite.Connection, *, before: float) -> 
     """The last run of a bot stays: its number must not be given out again."""
     old = "ended_at < ? AND run < (SELECT max(run) FROM runs AS later WHERE later.bot_id = runs.bot_id)"
     async with transaction(connection):
-        return await _change(
+        return await change(
             connection,
             f"DELETE FROM runs WHERE (bot_id, run) IN (SELECT bot_id, run FROM runs WHERE {old} LIMIT {ROWS})",
             before,
@@ -142,7 +142,7 @@ async def _drop_old_alerts(connection: aiosqlite.Connection, *, before: float) -
     last = "SELECT alert_id FROM alerts WHERE cleared_at IS NOT NULL ORDER BY alert_id DESC LIMIT 50"
     old = f"SELECT alert_id FROM alerts WHERE cleared_at < ? AND alert_id NOT IN ({last}) LIMIT {ROWS}"
     async with transaction(connection):
-        return await _change(connection, f"DELETE FROM alerts WHERE alert_id IN ({old})", before)
+        return await change(connection, f"DELETE FROM alerts WHERE alert_id IN ({old})", before)
 
 
 async def _fit(connection: aiosqlite.Connection, *, limit: int) -> int:
@@ -165,7 +165,7 @@ async def _drop_messages(connection: aiosqlite.Connection) -> int:
         for number, bot_id, until_seq in oldest:
             await connection.execute("DELETE FROM messages WHERE number = ?", (number,))
             # Whatever is older goes with it, but not what belongs to a message that is still there.
-            pieces += await _change(
+            pieces += await change(
                 connection,
                 "DELETE FROM output WHERE bot_id = ? AND seq <= ? AND message_id NOT IN "
                 "(SELECT message_id FROM messages WHERE messages.message_id = output.message_id)",
@@ -182,7 +182,7 @@ async def _number(connection: aiosqlite.Connection, sql: str) -> int:
     return int(row[0])
 
 
-async def _change(connection: aiosqlite.Connection, sql: str, *values: float | str) -> int:
+async def change(connection: aiosqlite.Connection, sql: str, *values: float | str) -> int:
     """How many rows it changed."""
     async with connection.execute(sql, values) as cursor:
         return cursor.rowcount

@@ -19,7 +19,7 @@ from deia_tui.store.database import migrate, migrations, open_reader, open_write
 from deia_tui.store.integrity import Verdict, inspect, means_damage
 from deia_tui.store.mending import Examined, examine, mend, set_aside
 from deia_tui.store.queries import Loaded, MessageRow
-from deia_tui.store.retention import Pruner, Retention
+from deia_tui.store.retention import Pruner, Retention, change
 from deia_tui.store.samples import Samples
 from deia_tui.store.threads import in_thread
 from deia_tui.store.writer import Writer
@@ -146,6 +146,10 @@ class Store:
         """Telemetry of one second, of every bot that lives."""
         await self._samples.add(at, rows)
 
+    async def accept_set_back(self) -> None:
+        """What a backup could not know has been seen to."""
+        await self._writer.between(lambda connection: change(connection, "DELETE FROM marks WHERE name = 'set_back'"))
+
     # Upkeep
 
     @property
@@ -204,7 +208,7 @@ class Store:
 
         def write_anew(give_up: Callable[[], bool]) -> None:
             backup = save(copy, self._folder, give_up=give_up)
-            restore(backup.path, self._folder, lambda: asides.append(_make_room(self._path)))
+            restore(backup.path, self._folder, lambda: asides.append(_make_room(self._path)), set_back=False)
 
         await in_thread(write_anew)
         # The former ones are closed last: what they hold is all there is until the new ones are open.

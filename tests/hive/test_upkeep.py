@@ -80,6 +80,24 @@ async def test_a_damaged_store_is_restored_and_told_and_bots_of_later_live_on(la
         assert (await lab.ask("KNOWN", "echo me too"))[0] == "me too\n"
 
 
+async def test_a_message_that_may_have_been_answered_since_the_backup_is_not_handed_over_again(lab: HiveInTest) -> None:
+    done = lab.folder.root / "done"
+    async with lab.supervised(leave_bots=True) as hive:
+        await hive.submit(LaunchBots(what="shell"))
+        [first] = await hive.submit(SendMessage(bot_id="BOT-001", text="sleep 1"))
+        [second] = await hive.submit(SendMessage(bot_id="BOT-001", text=f"mkdir {done}"))
+        take(lab.folder)
+        await lab.until(done.exists)
+        await lab.answer("BOT-001", second)
+    spoil(lab.folder.state_db)
+    async with lab.supervised() as hive:
+        await lab.until(lambda: lab.bot().state is BotState.RUNNING)
+        turns = {turn.message_id: turn.status for turn in await hive.chat("BOT-001")}
+        assert turns == {first: "interrupted", second: "interrupted"}
+        assert (lab.bot().queued, lab.bot().message_id) == ((), None)
+        assert (await lab.ask("BOT-001", "echo goes on"))[0] == "goes on\n"
+
+
 async def test_without_a_backup_the_hive_begins_anew_and_adopts_who_lives(lab: HiveInTest) -> None:
     async with lab.supervised(leave_bots=True) as hive:
         await hive.submit(LaunchBots(what="shell", count=2))
