@@ -40,11 +40,11 @@ class BoundedHttp(HttpToolsProtocol):
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._request_is_here()
+        self._await_no_more()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
-        self._request_is_here()
+        self._await_no_more()
         super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
@@ -54,7 +54,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_message_complete(self) -> None:
-        self._request_is_here()
+        self._await_no_more()
         super().on_message_complete()
 
     def on_headers_complete(self) -> None:
@@ -63,14 +63,16 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _make_room(self) -> None:
         http = (other for other in self.connections if isinstance(other, BoundedHttp))
-        waiting = {other._deadline.when(): other.transport for other in http if other._deadline}
+        waiting = {other._deadline.when(): other for other in http if other._deadline}
         if waiting:
-            waiting[min(waiting)].abort()
+            oldest = waiting[min(waiting)]
+            oldest._await_no_more()
+            oldest.transport.abort()
 
     def _await_request(self) -> None:
         self._deadline = self.loop.call_later(REQUEST_S, self.transport.abort)
 
-    def _request_is_here(self) -> None:
+    def _await_no_more(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

@@ -118,7 +118,8 @@ class _Stream:
         self._pass_on(self._redactor.flush(), ends=True)
 
     def _paused(self) -> None:
-        self._pass_on(self._redactor.pause(), ends=True)
+        data = self._redactor.pause()
+        self._pass_on(data, ends=not self._redactor.holds)
 
     def _pass_on(self, data: bytes, *, ends: bool = False) -> None:
         if data:

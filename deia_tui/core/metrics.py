@@ -54,25 +54,26 @@ class Metrics:
                 return
 
     def close(self, at: float, bots: Mapping[str, BotView]) -> list[Line]:
-        """The lines of the window that ends now; the next one begins. Bots that were off and silent have none."""
-        window_s = max(1e-3, at - self._since)
+        """The lines of the window that ends now; the next one begins. Bots that were off and silent have none, nor has
+        anybody when the clock was set back."""
+        since, counted = self._since, self._bots
+        up = {bot_id: bot.since for bot_id, bot in bots.items() if bot.state in _UP}
+        self._since, self._bots = at, {bot_id: _Counts(up_since=at) for bot_id, at in up.items()}
+        if at <= since:
+            return []
         lines = []
-        for bot_id, bot in sorted(bots.items()):
-            counts = self._bots.get(bot_id, _Counts())
-            up_s = counts.up_s + (max(0.0, at - max(bot.since, self._since)) if bot.state in _UP else 0.0)
-            if up_s or counts.asked or counts.ended:
-                lines.append((f"metrics-{rfc3339(at)[:10]}.jsonl", _row(at, bot_id, window_s, counts, up_s)))
-        self._since, self._bots = (
-            at,
-            {bot_id: _Counts(up_since=bot.since) for bot_id, bot in bots.items() if bot.state in _UP},
-        )
+        for bot_id in sorted(bots):
+            counts = counted.get(bot_id, _Counts())
+            counts.up_s += max(0.0, at - max(up[bot_id], since)) if bot_id in up else 0.0
+            if counts.up_s or counts.asked or counts.ended:
+                lines.append((f"metrics-{rfc3339(at)[:10]}.jsonl", _row(at, bot_id, at - since, counts)))
         return lines
 
     def _of(self, bot_id: str) -> _Counts:
         return self._bots.setdefault(bot_id, _Counts())
 
 
-def _row(at: float, bot_id: str, window_s: float, counts: _Counts, up_s: float) -> dict[str, object]:
+def _row(at: float, bot_id: str, window_s: float, counts: _Counts) -> dict[str, object]:
     failed = counts.errors.total()
     return {
         "timestamp": rfc3339(at),
@@ -87,7 +88,7 @@ def _row(at: float, bot_id: str, window_s: float, counts: _Counts, up_s: float) 
         "tokens_in": None,
         "tokens_out": None,
         "cost_usd": None,
-        "uptime_percent": round(min(100.0, 100 * up_s / window_s), 1),
+        "uptime_percent": round(min(100.0, 100 * counts.up_s / window_s), 1),
     }
 
 

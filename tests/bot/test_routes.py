@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import os
+import socket
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,7 +13,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from .conftest import Bot, text_of
+from deia_tui.folder import Folder
+
+from .conftest import Bot, Launch, text_of
 
 ROUTES = [
     ("GET", "/health"),
@@ -218,3 +224,40 @@ async def test_headers_without_end_are_cut(bot: Bot) -> None:
             await writer.drain()
     writer.close()
     assert (await bot.http.get("/health")).status_code == 200
+
+
+async def test_a_stranger_keeps_no_connection(bot: Bot) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", bot.port)
+    writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b" 401 " in await reader.readuntil(b"\r\n\r\n")
+    await reader.read()  # to its end
+    writer.close()
+
+
+async def test_connections_that_ask_nothing_make_room(bot: Bot) -> None:
+    with ExitStack() as silent:
+        lines = [silent.enter_context(socket.create_connection(("127.0.0.1", bot.port))) for _ in range(150)]
+        for _ in range(3):
+            assert (await bot.http.get("/health")).status_code == 200
+        assert len(os.listdir(f"/proc/{bot.pid}/fd")) < 100
+        lines[0].settimeout(30)
+        with suppress(ConnectionResetError):
+            assert lines[0].recv(1) == b""
+
+
+async def test_a_message_is_not_taken_when_that_cannot_be_put_on_disk(launch: Launch, tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.create()
+    spool = folder.spool("BOT-001", 1)
+    spool.symlink_to("/dev/full")  # which is not followed: it cannot be opened
+    bot = await launch()
+    refused = await bot.http.post("/message", json={"text": "echo hello"})
+    assert refused.status_code == 503
+    assert detail(refused) == "The bot cannot put on record that it has the message: free space on its disk."
+    assert (await bot.status())["queued"] == 0
+    spool.unlink()
+    while (await bot.http.post("/message", json={"text": "echo hello", "message_id": "m"})).status_code != 202:
+        await asyncio.sleep(0.05)
+    async with bot.events() as events:
+        assert text_of(await events.turn("m")) == "hello\n"
+    assert [frame["seq"] for frame in bot.spooled()] == list(range(1, len(bot.spooled()) + 1))

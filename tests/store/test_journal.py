@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from deia_tui import segments
+from deia_tui.bot.output_log import SHARE as OUTPUT_SHARE
 from deia_tui.core import events as ev
+from deia_tui.core.bots import BotState
 from deia_tui.core.client import Recorded
 from deia_tui.core.errors import StoreError
 from deia_tui.core.state import BotView, HiveState, Snapshot
 from deia_tui.folder import Folder
 from deia_tui.store import projections
-from deia_tui.store.journal import Journal
+from deia_tui.store.journal import SHARES, Journal, share_of, tidy
 
 from . import scenes
 from .limits import no_file_beyond
@@ -138,6 +141,60 @@ def test_resources_once_a_minute(folder: Folder) -> None:
     journal.close()
     stamps = [str(row["timestamp"])[14:19] for row in rows(folder.logs / "A-resources.jsonl")]
     assert stamps == ["53:20", "54:20", "55:20"]
+
+
+def test_four_writers_and_a_full_journal(folder: Folder) -> None:
+    """No line is lost or torn while journals are set aside and gzipped."""
+    for name in ("A-activity.jsonl", "bot-messaging.jsonl"):
+        with (folder.logs / name).open("wb") as file:
+            file.truncate(segments.full_at(share_of(name)) - 100_000)
+            file.seek(0, os.SEEK_END)
+            file.write(b"\n")
+    journal = journal_of(folder)
+
+    def say(voice: int) -> None:
+        for number in range(500):
+            journal.add(recorded(scenes.asked("A", f"{voice}-{number}")))
+            tidy(folder.logs)
+
+    voices = [threading.Thread(target=say, args=(voice,)) for voice in range(4)]
+    for thread in voices:
+        thread.start()
+    for thread in voices:
+        thread.join()
+    journal.close()
+    for name in ("A-activity.jsonl", "bot-messaging.jsonl"):
+        log = folder.logs / name
+        (full,) = segments.older(log)
+        assert full.stat().st_size > segments.full_at(share_of(name)) > log.stat().st_size
+        lines = [*full.read_bytes().lstrip(b"\0\n").splitlines(), *log.read_bytes().splitlines()]
+        ids = [row.get("message_id") or row["context"]["message_id"] for row in map(json.loads, lines)]
+        assert sorted(ids) == sorted(f"{voice}-{number}" for voice in range(4) for number in range(500))
+
+
+def test_all_segments_of_a_bot_are_at_most_100_mb() -> None:
+    assert sum(SHARES.values()) + OUTPUT_SHARE == 100_000_000
+    assert [share_of(f"X-{kind}.jsonl") for kind in SHARES] == list(SHARES.values())
+    assert share_of("circuit-breaker.jsonl") == share_of("metrics-2026-01-01.jsonl") == 100_000_000
+
+
+def test_the_oldest_days_of_metrics_go(folder: Folder) -> None:
+    for day in (1, 2, 3):
+        with (folder.logs / f"metrics-2026-01-0{day}.jsonl").open("wb") as file:
+            file.truncate(45_000_000)
+    tidy(folder.logs)
+    assert sorted(os.listdir(folder.logs)) == ["metrics-2026-01-02.jsonl", "metrics-2026-01-03.jsonl"]
+
+
+def test_metrics_every_five_minutes(folder: Folder) -> None:
+    journal = journal_of(folder)
+    bots = {"A": BotView(bot_id="A", spec=scenes.spec("A"), state=BotState.RUNNING, since=scenes.AT)}
+    for second in range(0, 1000, 10):
+        journal.add_samples(scenes.AT + second, bots, {}, total_memory_mb=1000.0)
+    journal.close()
+    assert [row["bot_id"] for row in rows(folder.logs / "metrics-2025-10-09.jsonl")] == [
+        "A"
+    ] * 2  # the first window began by the clock of today
 
 
 async def test_projections_are_whole_files(folder: Folder) -> None:

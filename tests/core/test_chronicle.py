@@ -1,0 +1,155 @@
+"""The files and keys of hive-files.md for messages, alerts, backpressure and metrics, in its order."""
+
+import json
+
+from deia_tui.core import events as ev
+from deia_tui.core.bots import AgentSpec, BotSpec, BotState, ExitRecord
+from deia_tui.core.chronicle import BACKPRESSURE_FILE, HEALTH_FILE, MESSAGING_FILE, Chronicle
+from deia_tui.core.metrics import Metrics
+from deia_tui.core.state import REPLACED, Alert, BotView, HiveState
+
+AT = 1_760_000_000.25
+STAMP = "2025-10-09T08:53:20.250+00:00"
+SPEC = BotSpec(bot_id="B", agent=AgentSpec(name="shell", kind="shell"))
+
+
+def chronicle(state: HiveState | None = None) -> Chronicle:
+    return Chronicle(state or HiveState(), registry_version=0)
+
+
+def lines(written: Chronicle, file: str, *events: ev.Event) -> list[dict[str, object]]:
+    return [row for event in events for name, row in written.lines(event) if name == file]
+
+
+def asked(message_id: str = "m") -> ev.MessageQueued:
+    return ev.MessageQueued(at=AT, bot_id="B", message_id=message_id, sender="human", text="the plan")
+
+
+def started(message_id: str = "m") -> ev.TurnStarted:
+    return ev.TurnStarted(at=AT, bot_id="B", run=1, message_id=message_id, source_seq=2)
+
+
+def ended(status: str = "answered", error: str = "", *, duration_s: float = 1.0) -> ev.TurnEnded:
+    return ev.TurnEnded(
+        at=AT,
+        bot_id="B",
+        run=1,
+        message_id="m",
+        status=status,  # type: ignore[arg-type]
+        error=error,
+        duration_s=duration_s,
+        source_seq=3,
+    )
+
+
+def test_a_message_on_its_way() -> None:
+    accepted = ev.MessageAccepted(at=AT, bot_id="B", run=1, message_id="m", source_seq=1)
+    rows = lines(chronicle(), MESSAGING_FILE, asked(), accepted, started(), ended("failed", "exit 1 token=abc"))
+    assert [(row["event"], row["status"]) for row in rows] == [
+        ("message_queued", "pending"),
+        ("message_delivered", "delivered"),
+        ("message_read", "read"),
+        ("message_failed", "failed"),
+    ]
+    names = ["timestamp", "event", "message_id", "from_bot", "to_bot", "priority", "status", "details"]
+    assert all(list(row) == names for row in rows)
+    assert all((row["timestamp"], row["from_bot"], row["to_bot"]) == (STAMP, "human", "B") for row in rows)
+    assert "plan" not in json.dumps(rows) and "abc" not in json.dumps(rows)
+
+
+def test_an_answered_message_is_in_the_activity_only_and_its_sender_forgotten() -> None:
+    written = chronicle()
+    assert len(lines(written, MESSAGING_FILE, asked(), ended())) == 1
+    assert lines(written, MESSAGING_FILE, started())[0]["from_bot"] is None
+
+
+def test_an_alert_and_its_end() -> None:
+    raised = ev.AlertRaised(
+        at=AT,
+        alert_id=1,
+        bot_id="B",
+        kind="memory",
+        level="warning",
+        text="runaway",
+        action="K kills it",
+        value=512.34,
+        threshold=500.0,
+    )
+    critical = ev.AlertRaised(at=AT, alert_id=2, bot_id=None, kind="disk", level="critical", text="", action="free it")
+    clear = ev.AlertCleared(at=AT, alert_id=1, bot_id="B", reason="back")
+    replaced = ev.AlertCleared(at=AT, alert_id=2, bot_id=None, reason=REPLACED)
+    rows = lines(chronicle(), HEALTH_FILE, raised, critical, clear, replaced, clear)
+    assert list(rows[0].items()) == [
+        ("timestamp", STAMP),
+        ("event", "alert_triggered"),
+        ("alert_level", "warning"),
+        ("component", "bot"),
+        ("metric", "memory"),
+        ("current_value", 512.3),
+        ("threshold", 500.0),
+        ("recommended_action", "K kills it"),
+        ("bot_id", "B"),
+    ]
+    assert [row["event"] for row in rows] == ["alert_triggered", "critical_alert", "recovery_detected"]
+    assert (rows[1]["component"], rows[1]["current_value"], rows[2]["metric"]) == ("hive", None, "memory")
+
+
+def test_alerts_of_a_former_supervisor_recover_too() -> None:
+    alert = Alert(alert_id=7, bot_id="B", kind="cpu", level="warning", text="", action="", raised_at=AT)
+    clear = ev.AlertCleared(at=AT, alert_id=7, bot_id="B", reason="back")
+    (row,) = lines(chronicle(HiveState(alerts=(alert,))), HEALTH_FILE, clear)
+    assert (row["event"], row["metric"], row["alert_level"]) == ("recovery_detected", "cpu", "warning")
+
+
+def test_backpressure_engages_at_ten_and_is_released_below_five() -> None:
+    bot = BotView(bot_id="B", spec=SPEC, queued=(("0", "first"),))
+    written = chronicle(HiveState(bots={"B": bot}))
+    refused = ev.MessageRefused(at=AT, bot_id="B", sender="BOT-002", retry_after_s=5.0)
+    events = [*(asked(str(n)) for n in range(1, 12)), refused, *(started(str(n)) for n in range(12))]
+    rows = lines(written, BACKPRESSURE_FILE, *events)
+    assert [(row["event"], row["queue_depth"]) for row in rows] == [("engaged", 10), ("refused", 12), ("released", 4)]
+    assert list(rows[1].items()) == [
+        ("timestamp", STAMP),
+        ("event", "refused"),
+        ("bot_id", "B"),
+        ("queue_depth", 12),
+        ("sender", "BOT-002"),
+        ("priority", None),
+        ("retry_after_s", 5.0),
+    ]
+
+
+def test_metrics_of_a_window() -> None:
+    metrics = Metrics(AT - 300)
+    bots = {
+        "A": BotView(bot_id="A", spec=SPEC),
+        "B": BotView(bot_id="B", spec=SPEC, state=BotState.RUNNING, since=AT - 60),
+    }
+    for number in range(100):
+        metrics.add(asked())
+        metrics.add(ended(duration_s=number / 1000))
+    metrics.add(ended("failed", "exit 2: password=abc"))
+    metrics.add(ended("interrupted", "interrupted"))
+    metrics.add(ev.BotReady(at=AT - 200, bot_id="B", run=1))
+    metrics.add(ev.BotExited(at=AT - 110, bot_id="B", run=1, exit=ExitRecord(at=AT, code=1)))
+    ((file, row),) = metrics.close(AT, bots)
+    assert file == "metrics-2025-10-09.jsonl"
+    assert list(row.items()) == [
+        ("timestamp", STAMP),
+        ("bot_id", "B"),
+        ("window_s", 300.0),
+        ("messages_per_minute", 20.0),
+        ("latency_ms", {"p50": 50.0, "p95": 95.0, "p99": 99.0}),
+        ("error_rate", 0.0099),
+        ("errors", {"exit 2": 1}),
+        ("tasks_done", None),
+        ("tasks_failed", None),
+        ("tokens_in", None),
+        ("tokens_out", None),
+        ("cost_usd", None),
+        ("uptime_percent", 50.0),
+    ]
+    ((_, quiet),) = metrics.close(AT + 300, bots)
+    assert (quiet["messages_per_minute"], quiet["error_rate"], quiet["uptime_percent"]) == (0.0, None, 100.0)
+    assert metrics.close(AT + 200, bots) == []
+    assert quiet["latency_ms"] == {"p50": None, "p95": None, "p99": None}
