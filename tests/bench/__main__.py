@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from . import ageing, crashing, idling, screening, spawning, storing, surviving
+from . import ageing, crashing, flooding, idling, screening, spawning, storing, surviving
 from .figures import Figure, table
 
 MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -26,6 +26,7 @@ MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "store": storing.store,
     "sampler": idling.sampler,
     "year": ageing.year,
+    "flood": flooding.flood,
 }
 
 

@@ -249,13 +249,13 @@ async def test_a_message_is_not_taken_when_that_cannot_be_put_on_disk(launch: La
     folder = Folder(tmp_path)
     folder.create()
     spool = folder.spool("BOT-001", 1)
-    spool.symlink_to("/dev/full")  # which is not followed: it cannot be opened
+    spool.mkdir()
     bot = await launch()
     refused = await bot.http.post("/message", json={"text": "echo hello"})
     assert refused.status_code == 503
     assert detail(refused) == "The bot cannot put on record that it has the message: free space on its disk."
     assert (await bot.status())["queued"] == 0
-    spool.unlink()
+    spool.rmdir()
     while (await bot.http.post("/message", json={"text": "echo hello", "message_id": "m"})).status_code != 202:
         await asyncio.sleep(0.05)
     async with bot.events() as events:

@@ -90,6 +90,7 @@ class Pump:
         got = self._buffered - before
         if got >= _FLOOD and not self._is_large and not self.at_end:
             self._is_large = True
+            self._delivered_at = self._loop.time()  # it may be over before anybody else needs the processors
             with suppress(OSError):
                 fcntl.fcntl(self._fd, fcntl.F_SETPIPE_SZ, _LARGE_PIPE)
         return got
