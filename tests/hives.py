@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,15 +80,16 @@ class TrialHive:
 
     def call(self, method: str, route: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         """The status and the answer of the supervisor, refusals too; OSError or HTTPException while there is none."""
-        line = _UnixLine(self.folder)
-        try:
+        with self.line() as line:
             line.request(
                 method, route, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"}
             )
             answer = line.getresponse()
             return answer.status, json.loads(answer.read())
-        finally:
-            line.close()
+
+    def line(self) -> closing[http.client.HTTPConnection]:
+        """A connection to the supervisor."""
+        return closing(_UnixLine(self.folder))
 
     def status(self) -> dict[str, Any] | None:
         """What the supervisor says of its bots; None while there is none."""

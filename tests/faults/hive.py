@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -191,10 +191,11 @@ class FaultyHive(TrialHive):
         """The first event that is as wanted."""
 
         def found() -> Event | None:
-            matching = (
-                event for event in self.events(kind) if all(event.get(name) == value for name, value in wanted.items())
-            )
-            return next(matching, None)
+            with suppress(sqlite3.OperationalError):  # the fault may concern the store itself
+                for event in self.events(kind):
+                    if all(event.get(name) == value for name, value in wanted.items()):
+                        return event
+            return None
 
         return until(found, f"{kind} with {wanted}", pause=0.05)
 
