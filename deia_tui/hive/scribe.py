@@ -34,8 +34,8 @@ class Scribe:
             folder, state=record.state, registry_version=registry_version, on_problem=self._complain
         )
         self._total_memory_mb = psutil.virtual_memory().total / 1e6
-        self._complaints: set[asyncio.Task[bool]] = set()
-        self._failing = False
+        self._complaints: set[asyncio.Task[None]] = set()
+        self._failing = frozenset[str]()
 
     def note(self, recorded: Sequence[Recorded]) -> None:
         self._journal.add(recorded)
@@ -66,20 +66,27 @@ class Scribe:
         try:
             await projections.write(self._folder, self._record.snapshot, registry_version=version, now=time.time())
         except StoreError as error:
-            if not self._failing:
-                self._failing = await self._alert(_disk(str(error)))
+            await self._tell("snapshots", str(error))
         else:
-            if self._failing:
-                self._failing = not await self._alert(Clear(None, "disk", "files can be written again"))
+            await self._tell("snapshots", "")
 
     def _complain(self, sentence: str) -> None:
         """From any thread."""
-        self._loop.call_soon_threadsafe(self._begin_alert, sentence)
+        self._loop.call_soon_threadsafe(self._begin_telling, sentence)
 
-    def _begin_alert(self, sentence: str) -> None:
-        task = self._loop.create_task(self._alert(_disk(sentence)))
+    def _begin_telling(self, sentence: str) -> None:
+        task = self._loop.create_task(self._tell("journals", sentence))
         self._complaints.add(task)
         task.add_done_callback(self._complaints.discard)
+
+    async def _tell(self, which: str, sentence: str) -> None:
+        """What is wrong with these files, or "" that nothing is; one alert stands for all of them."""
+        if bool(sentence) == (which in self._failing):
+            return
+        failing = self._failing | {which} if sentence else self._failing - {which}
+        wanted = _disk(sentence) if sentence else Clear(None, "disk", "files can be written again")
+        if (failing and not sentence) or await self._alert(wanted):
+            self._failing = failing
 
     async def _alert(self, wanted: Raise | Clear) -> bool:
         """False when the store has the same trouble and cannot take it."""

@@ -43,7 +43,8 @@ CLOSE_TIMEOUT_S = 5.0
 
 
 class Journal:
-    """For one event loop. `on_problem` may be called from the journal's thread, once for each spell of trouble."""
+    """For one event loop. `on_problem` may be called from the journal's thread, once for each spell of trouble, and at
+    its end with ""."""
 
     def __init__(
         self, folder: Folder, *, state: HiveState, registry_version: int, on_problem: Callable[[str], None]
@@ -97,7 +98,9 @@ class Journal:
         try:
             self._queue.put_nowait(lines)
             # Only a queue that has emptied ends the trouble, or it would be reported again and again.
-            self._overrun = self._overrun and self._queue.qsize() > QUEUED // 2
+            if self._overrun and self._queue.qsize() <= QUEUED // 2:
+                self._on_problem("")
+                self._overrun = False
         except Full:
             if not self._overrun:
                 self._on_problem("The disk does not take log lines fast enough: some are left out.")
@@ -137,7 +140,7 @@ class _Files:
                 self._set_aside(file, size)
             except OSError as error:
                 problem = f"Cannot write {self._folder / file} ({error.strerror or error})."
-        if problem and not self._failing:
+        if bool(problem) != self._failing:
             self._on_problem(problem)
         self._failing = bool(problem)
 
