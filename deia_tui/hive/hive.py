@@ -203,6 +203,7 @@ class Hive:
         )
 
     async def _begin(self, loaded: Loaded, found: NodeFound) -> None:
+        await self._scribe.catch_up()
         at = time.time()
         await self._record.add(
             ev.HiveOpened(at=at, pid=os.getpid(), mode=self._mode, version=self._version, sqlite=sqlite_version),

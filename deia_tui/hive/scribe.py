@@ -10,6 +10,7 @@ import psutil
 from deia_tui.core.alerts import Clear, Raise
 from deia_tui.core.client import Recorded
 from deia_tui.core.errors import StoreError
+from deia_tui.core.events import HiveClosed
 from deia_tui.core.state import HiveState
 from deia_tui.engine.protocol import Sampled
 from deia_tui.folder import Folder
@@ -20,6 +21,8 @@ from deia_tui.store.store import Store
 
 EVERY_S = 1.0
 AT_LEAST_EVERY_S = 10.0
+OWED = 1000
+"""Of so many of the newest events log lines may be missing after a kill; journals are milliseconds behind."""
 
 
 class Scribe:
@@ -36,6 +39,12 @@ class Scribe:
         self._total_memory_mb = psutil.virtual_memory().total / 1e6
         self._complaints: set[asyncio.Task[None]] = set()
         self._failing = frozenset[str]()
+
+    async def catch_up(self) -> None:
+        """Write what a supervisor that was killed had committed, but not told yet."""
+        newest = await self._store.events(limit=OWED, newest=True)
+        if newest and not isinstance(newest[-1].event, HiveClosed):
+            self._journal.catch_up(newest)
 
     def note(self, recorded: Sequence[Recorded]) -> None:
         self._journal.add(recorded)

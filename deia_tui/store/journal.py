@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Full, Queue
@@ -24,6 +24,7 @@ from deia_tui.core.journal import Line, Sample
 from deia_tui.core.metrics import Metrics
 from deia_tui.core.state import BotView, HiveState
 from deia_tui.folder import Folder
+from deia_tui.store.owed import owed
 
 KEPT_LINES = 1000
 """How many unwritten lines of one file are kept; the oldest go first."""
@@ -71,6 +72,12 @@ class Journal:
         for entry in recorded:
             self._metrics.add(entry.event)
             self._put(self._chronicle.lines(entry.event))
+
+    def catch_up(self, recorded: Sequence[Recorded]) -> None:
+        """Before anything is added: the newest that was committed, of which lines may be owed."""
+        counted = sum(journal.registry_action(entry.event) is not None for entry in recorded)
+        chronicle = Chronicle(HiveState(), registry_version=self.registry_version - counted)
+        self._put(owed(self._folder, [line for entry in recorded for line in chronicle.lines(entry.event)]))
 
     def add_samples(
         self, at: float, bots: Mapping[str, BotView], samples: Mapping[str, Sample], *, total_memory_mb: float

@@ -171,7 +171,7 @@ ALWAYS: tuple[Verdict, ...] = (
     one_run_at_a_time_by_diary,
     stop_wins,
     store_is_sound,
-    # journals_are_whole,
+    journals_are_whole,
     nothing_broke,
 )
 """Hold whenever the hive is calm."""
