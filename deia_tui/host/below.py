@@ -1,8 +1,8 @@
 """What was last seen below each bot, kept in `.deia/run/host-PID.below.json` for the host after this one.
 
-A daemon that emptied its environment carries no nonce: once its bot and this host have died together, this file alone
-tells whose it is. It is written when a look at /proc (at most one a second, looks.py) finds another set than before, so
-what was born within the last second, or while no host lived, and then hid that well is not in it.
+A daemon that emptied its environment carries no nonce, but wears the brand of its run (brand.py), where brands can be
+given. Where they cannot, this file alone tells whose it is once its bot and this host have died together. It is written
+when a look at /proc (at most one a second, looks.py) finds another set than before.
 """
 
 import json

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from deia_tui.bot.seed import Seed
-from deia_tui.host import titles
+from deia_tui.host import brand, titles
 
 Child = Callable[[Seed, socket.socket], int]
 """What a bot does with its listening socket; returns its exit status."""
@@ -68,6 +68,7 @@ def _settle(birth: Birth) -> None:
     seed = birth.seed
     titles.show(f"deia-bot {seed.bot_id}", seed.bot_id)
     titles.mark(seed.nonce)
+    brand.wear(seed.nonce)
     os.environ[titles.NONCE_VARIABLE] = seed.nonce
     titles.become_subreaper()
     resource.setrlimit(resource.RLIMIT_NOFILE, birth.nofile)

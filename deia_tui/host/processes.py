@@ -5,6 +5,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
+from deia_tui.host.brand import brand_of, brand_worn
 from deia_tui.host.titles import NONCE_VARIABLE
 from deia_tui.identity import Identity, boot_id, start_ticks
 
@@ -67,14 +68,16 @@ def my_children() -> list[int]:
 
 
 def carriers(nonces: Collection[str]) -> list[tuple[str, Identity]]:
-    """Every process that has one of `nonces` in the environment it was started with."""
-    wanted = {f"{NONCE_VARIABLE}={nonce}".encode(): nonce for nonce in nonces}
+    """Every process that has one of `nonces` in the environment it was started with, or wears its brand."""
+    entries = {f"{NONCE_VARIABLE}={nonce}".encode(): nonce for nonce in nonces}
+    brands = {brand_of(nonce): nonce for nonce in nonces}
     found = []
-    for pid in _pids() if wanted else ():
+    for pid in _pids() if nonces else ():
         ticks = start_ticks(pid)
-        carried = wanted.keys() & set(_environ(pid).split(b"\0"))
+        carried = {entries[entry] for entry in entries.keys() & set(_environ(pid).split(b"\0"))}
+        carried |= {brands[brand] for brand in brands.keys() & {brand_worn(pid)}}
         if ticks is not None:
-            found += [(wanted[entry], Identity(pid, ticks, boot_id())) for entry in carried]
+            found += [(nonce, Identity(pid, ticks, boot_id())) for nonce in carried]
     return found
 
 

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+from deia_tui.host.brand import brand_of, brand_worn, wear
 from deia_tui.host.processes import by_parent, carriers, descendants, my_children
 from deia_tui.identity import identify
 
@@ -31,3 +33,13 @@ def test_carriers_of_a_nonce_are_found_by_their_first_environment() -> None:
         until(lambda: carriers({"nonce-of-this-test"}) == [("nonce-of-this-test", identify(child.pid))], "the carrier")
         assert carriers({"another"}) == [] and carriers({}) == []
         child.kill()
+
+
+def test_carriers_of_a_nonce_are_found_by_what_they_inherit_however_they_hide() -> None:
+    hidden = [sys.executable, "-c", "import os; os.setsid(); os.execve('/bin/sleep', ['sleep', '1000'], {})"]
+    with subprocess.Popen(hidden, preexec_fn=lambda: wear("nonce-of-this-test")) as child:
+        assert carriers({"nonce-of-this-test"}) == [("nonce-of-this-test", identify(child.pid))]
+        until(lambda: not (Path(f"/proc/{child.pid}") / "environ").read_bytes(), "an empty environment")
+        assert carriers({"nonce-of-this-test"}) == [("nonce-of-this-test", identify(child.pid))]
+        child.kill()
+    assert brand_worn(os.getpid()) != brand_of("nonce-of-this-test") != brand_of("another")

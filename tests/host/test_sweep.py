@@ -48,6 +48,14 @@ def test_host_and_bot_killed_together_leave_no_daemon(hive: Hive, wire: Wire) ->
     assert_nothing_is_left(hive, tree)
 
 
+def test_a_daemon_that_no_host_ever_looked_at_does_not_outlive_them_either(hive: Hive, wire: Wire) -> None:
+    bot = hive.spawn(wire, "tree")["pid"]
+    tree = hive.tree()
+    kill_together(hive, bot)
+    assert next_host(hive).hello()["runs"] == []
+    assert_nothing_is_left(hive, tree)
+
+
 def test_the_memory_outlives_a_second_host_and_an_exit_on_record(hive: Hive, wire: Wire) -> None:
     """Host, host and bot die; the bot's own end is on record already when the third host starts."""
     bot, tree = grown_tree(hive, wire)
