@@ -71,7 +71,7 @@ def gather(hive: TrialHive, letters: Sequence[Letter], diary: Path) -> Evidence:
         store.row_factory = sqlite3.Row
         messages = {row["message_id"]: _stored(store, row) for row in store.execute("SELECT * FROM messages")}
         events = [{**json.loads(row["data"]), "seq": row["seq"]} for row in store.execute(_EVENTS)]
-        alive = [row["bot_id"] for row in store.execute("SELECT bot_id FROM bots WHERE pid IS NOT NULL")]
+        alive = [bot_id for (bot_id,) in map(tuple, store.execute(_ALIVE))]
         checks = (*store.execute("PRAGMA integrity_check"), *store.execute("PRAGMA foreign_key_check"))
         integrity = [str(tuple(row)) for row in checks if row[0] != "ok"]
     torn, journaled = _journals(hive.folder.logs)
@@ -90,6 +90,10 @@ def gather(hive: TrialHive, letters: Sequence[Letter], diary: Path) -> Evidence:
 
 
 _EVENTS = "SELECT seq, data FROM events ORDER BY seq"
+_ALIVE = (
+    "SELECT bot_id FROM bots WHERE pid IS NOT NULL "
+    "UNION ALL SELECT bot_id || '.' || run FROM runs WHERE pid IS NOT NULL AND ended_at IS NULL"
+)
 _ANSWER = "SELECT text FROM output WHERE message_id = ? ORDER BY seq"
 _SHOWN = "SELECT text FROM output WHERE bot_id = ? AND message_id = ? AND seq > ? AND seq < ? ORDER BY seq"
 

@@ -10,16 +10,17 @@ from deia_tui.identity import Identity, boot_id, start_ticks
 
 from ..hives import TrialHive
 from .evidence import Note
+from .verdicts import Finding
 
 
-def strays(hive: TrialHive, diary: Iterable[Note], nonces: Collection[str]) -> list[str]:
-    """Processes of runs that are over, in words: found by the nonces of all runs and by what agents wrote down."""
+def strays(hive: TrialHive, diary: Iterable[Note], nonces: Collection[str]) -> list[Finding]:
+    """Processes of runs that are over: found by the nonces of all runs, and by what agents wrote down."""
     known = {run["nonce"] for run in hive.runs()}
-    found = {pid: nonce for pid, nonce in _carriers(nonces).items() if nonce not in known}
+    found = {pid: Finding(_words(pid)) for pid, nonce in _carriers(nonces).items() if nonce not in known}
     for note in diary:
         if note.nonce not in known and start_ticks(note.pid) == note.start_ticks and _lives(note.pid):
-            found[note.pid] = note.nonce
-    return [f"{pid} ({_command(pid)}) of run {nonce}" for pid, nonce in found.items()]
+            found[note.pid] = Finding(_words(note.pid), note.bot_id, note.message_id)
+    return list(found.values())
 
 
 def end_all(diary: Iterable[Note]) -> None:
@@ -42,8 +43,9 @@ def _lives(pid: int) -> bool:
     return _read(pid, "stat").rpartition(")")[2].split()[:1] not in ([], ["Z"], ["X"])
 
 
-def _command(pid: int) -> str:
-    return _read(pid, "cmdline").replace("\0", " ").strip() or _read(pid, "comm").strip()
+def _words(pid: int) -> str:
+    command = _read(pid, "cmdline").replace("\0", " ").strip() or _read(pid, "comm").strip()
+    return f"{pid} ({command}) runs although nobody knows it"
 
 
 def _read(pid: int, name: str) -> str:

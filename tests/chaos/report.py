@@ -12,7 +12,11 @@ from .verdicts import Finding
 FINDINGS = 12
 STORIES = 3
 STORY_LINES = 120
+WORDS = 220
 BEFORE_S, AFTER_S = 3.0, 6.0
+
+
+_LONG = ("at", "type", "spec", "stderr_tail")
 
 
 class Failed(AssertionError):
@@ -43,14 +47,16 @@ def failure(seed: str, found: Evidence, findings: Sequence[Finding], chronicle: 
 
 
 def _story(finding: Finding, found: Evidence, chronicle: Chronicle) -> Iterator[str]:
-    """Events of the bot (without its other messages) and what was done meanwhile, by time."""
+    """What befell the bot and the message, by time, without what concerns other bots or other messages."""
     bot_id = finding.bot_id or _bot_of(finding, found)
     events = [event for event in found.events if _concerns(event, bot_id, finding.message_id)]
     marks = [event["at"] for event in events if event.get("message_id") == finding.message_id != ""]
     first = min(marks) - BEFORE_S if marks else time.time() - 30
     last = max(marks) + AFTER_S if marks else time.time()
     rows = [(event["at"], "   " + _words(event)) for event in events if first <= event["at"] <= last]
-    rows += chronicle.between(first, last)
+    rows += [
+        (at, text) for at, text in chronicle.between(first, last) if not bot_id or bot_id in text or "BOT-" not in text
+    ]
     for at, text in sorted(rows)[-STORY_LINES:]:
         yield f"{clock(at)} {text}"
 
@@ -63,9 +69,9 @@ def _bot_of(finding: Finding, found: Evidence) -> str:
 def _concerns(event: dict[str, object], bot_id: str, message_id: str) -> bool:
     if "message_id" in event and message_id:
         return event["message_id"] == message_id
-    return event.get("bot_id", bot_id) == bot_id or not bot_id
+    return not bot_id or event.get("bot_id", bot_id) == bot_id
 
 
 def _words(event: dict[str, object]) -> str:
-    rest = {name: value for name, value in event.items() if name not in ("at", "type", "spec")}
-    return f"{event['type']} {rest}"[:400]
+    rest = {name: value for name, value in event.items() if name not in _LONG}
+    return f"{event['type']} {rest}"[:WORDS]

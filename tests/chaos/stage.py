@@ -117,7 +117,7 @@ class Stage:
         deadline = time.monotonic() + _SWEPT_S
         while (found := strays(self.hive, evidence.diary, nonces)) and time.monotonic() < deadline:
             time.sleep(0.2)
-        return [Finding(f"runs although nobody knows it: {stray}") for stray in found]
+        return found
 
     def _open_messages(self) -> int:
         with closing(sqlite3.connect(f"file:{self.hive.folder.state_db}?mode=ro", uri=True, timeout=30)) as store:
