@@ -85,6 +85,10 @@ class Record:
         return settled
 
     async def _commit(self, events: Sequence[ev.Event]) -> list[ev.Event]:
+        """What is committed becomes known, also when whoever wanted it is cancelled meanwhile."""
+        return await asyncio.shield(asyncio.create_task(self._commit_and_tell(events)))
+
+    async def _commit_and_tell(self, events: Sequence[ev.Event]) -> list[ev.Event]:
         recorded = await self._store.commit(events)
         if not recorded:
             return []

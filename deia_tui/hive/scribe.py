@@ -10,7 +10,6 @@ import psutil
 from deia_tui.core.alerts import Clear, Raise
 from deia_tui.core.client import Recorded
 from deia_tui.core.errors import StoreError
-from deia_tui.core.events import HiveClosed
 from deia_tui.core.state import HiveState
 from deia_tui.engine.protocol import Sampled
 from deia_tui.folder import Folder
@@ -21,7 +20,7 @@ from deia_tui.store.store import Store
 
 EVERY_S = 1.0
 AT_LEAST_EVERY_S = 10.0
-OWED = 1000
+OWED = 400
 """Of so many of the newest events log lines may be missing after a kill; journals are milliseconds behind."""
 
 
@@ -42,9 +41,7 @@ class Scribe:
 
     async def catch_up(self) -> None:
         """Write what a supervisor that was killed had committed, but not told yet."""
-        newest = await self._store.events(limit=OWED, newest=True)
-        if newest and not isinstance(newest[-1].event, HiveClosed):
-            self._journal.catch_up(newest)
+        self._journal.catch_up(await self._store.events(limit=OWED, newest=True))
 
     def note(self, recorded: Sequence[Recorded]) -> None:
         self._journal.add(recorded)
