@@ -32,6 +32,7 @@ from deia_tui.folder import Folder
 from deia_tui.hive import launching
 from deia_tui.hive.chores import Chores
 from deia_tui.hive.clock import Clock
+from deia_tui.hive.guard import guard
 from deia_tui.hive.hosts import Hosts
 from deia_tui.hive.launcher import Launcher
 from deia_tui.hive.lock import HiveLock
@@ -39,7 +40,6 @@ from deia_tui.hive.monitor import Monitor
 from deia_tui.hive.record import Record
 from deia_tui.hive.roster import Roster
 from deia_tui.hive.scribe import Scribe
-from deia_tui.hive.succession import guard
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.hive.takeover import machine_restarted, take_over
 from deia_tui.hive.upkeep import Upkeep

@@ -1,23 +1,18 @@
 """Who supervises a hive: one takes it over from another by asking it to go and leave the bots, and waits for the lock.
-One with a screen is asked only when told to; so is one killed that does not answer. Who has the lock guards it."""
+One with a screen is asked only when told to; so is one killed that does not answer."""
 
-import asyncio
-import contextlib
 import os
 import signal
 import time
 from dataclasses import dataclass
 
-from deia_tui.core.alerts import Raise
-from deia_tui.core.errors import ConfigError, DeiaError, StoreError
+from deia_tui.core.errors import ConfigError, DeiaError
 from deia_tui.folder import Folder
 from deia_tui.hive.lock import HiveLock, HiveTaken, Holder
-from deia_tui.hive.record import Record
 from deia_tui.identity import Identity
 
 PATIENCE_S = 5.0
 """How long the other supervisor has to go."""
-GUARD_EVERY_S = 1.0
 _POLL_S = 0.005
 _WITHOUT_SCREEN = ("background", "serve")
 _PASSING_S = 1.0
@@ -68,30 +63,6 @@ class _Encounter:
     since: float
     asked: bool = False
     killed: bool = False
-
-
-async def guard(lock: HiveLock, record: Record) -> str:
-    """Whoever deletes the lock file lets a second supervisor in: lock the hive anew, until another was quicker.
-
-    Returns why this one must go.
-    """
-    told = ""
-    while True:
-        await asyncio.sleep(GUARD_EVERY_S)
-        if lock.still_held():
-            continue
-        try:
-            lock.renew()
-        except HiveTaken as taken:
-            return f"The lock file was deleted and {taken.holder} took the hive; its bots live on."
-        except ConfigError as error:
-            wish = Raise(None, "lock", "critical", str(error), "end the supervisor, then its bots")
-        else:
-            wish = Raise(None, "lock", "warning", "somebody deleted .deia/run/lock; it is locked anew", "x clears")
-        if wish.text != told:
-            told = wish.text
-            with contextlib.suppress(StoreError):
-                await record.alert([wish])
 
 
 def _ask_to_go(folder: Folder, patience_s: float) -> bool:

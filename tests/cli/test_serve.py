@@ -16,6 +16,13 @@ from deia_tui.identity import wait_for_end
 from tests.cli.conftest import Operator
 
 
+def wait_for_a_file(operator: Operator) -> tuple[str, Path]:
+    """A message whose answer takes until the file is there."""
+    script, go = operator.root / "wait.sh", operator.root / "go"
+    script.write_text(f"until test -e {go}; do sleep 0.02; done; echo gone")
+    return f"sh {script}", go
+
+
 def test_twenty_bots_one_killed_everything_told(serving: Operator) -> None:
     ids = serving.ok("launch", "shell", "--count", "20").split()
     assert ids == [f"BOT-{number:03d}" for number in range(1, 21)]
@@ -122,17 +129,17 @@ def test_a_signal_stops_the_bots_where_the_settings_say_so(operator: Operator) -
 def test_a_request_that_waits_does_not_hold_up_the_end_nor_litter_it(operator: Operator) -> None:
     serving = operator.serve()
     operator.ok("launch", "shell")
-    pid = operator.bot()["pid"]
-    os.kill(pid, signal.SIGSTOP)
-    stopping = threading.Thread(target=operator.run, args=("stop", "BOT-001"))
-    stopping.start()
+    message, go = wait_for_a_file(operator)
+    operator.start("send", "BOT-001", message)
+    operator.until_bot("BOT-001", activity="busy")
+    stopping = operator.start("stop", "--drain", "BOT-001")
     operator.until_bot("BOT-001", state="stopping")
     serving.send_signal(signal.SIGTERM)
     said, _ = serving.communicate(timeout=30)
-    stopping.join(30)
+    assert stopping.wait(30) == 1
     assert serving.returncode == 0
     assert said == ""
-    os.kill(pid, signal.SIGCONT)
+    go.touch()
     operator.serve()
     operator.until_bot("BOT-001", state="stopped")
 
@@ -181,13 +188,6 @@ def test_the_registry_lists_who_has_a_process(serving: Operator) -> None:
     assert registry["bots"]["BOT-002"]["pid"] == serving.bot("BOT-002")["pid"]
 
 
-def wait_for_a_file(operator: Operator) -> tuple[str, Path]:
-    """A message whose answer takes until the file is there."""
-    script, go = operator.root / "wait.sh", operator.root / "go"
-    script.write_text(f"until test -e {go}; do sleep 0.02; done; echo gone")
-    return f"sh {script}", go
-
-
 def test_a_stop_that_takes_long_says_what_it_waits_for(serving: Operator) -> None:
     serving.ok("launch", "shell", "--count", "3")
     message, go = wait_for_a_file(serving)
@@ -196,7 +196,7 @@ def test_a_stop_that_takes_long_says_what_it_waits_for(serving: Operator) -> Non
     stopping = serving.start("stop", "--all")
     assert stopping.stderr is not None
     said = stopping.stderr.readline()
-    assert re.fullmatch(r'waiting for \d of 3: .*BOT-002 \(\d s left for "sh .*wait.sh"\)\n', said)
+    assert re.fullmatch(r'waiting for \d of \d: .*BOT-002 \(\d s left for "sh .*wait.sh"\)\n', said)
     go.touch()
     assert stopping.wait(30) == 0
     assert sending.communicate() == ("gone\n", "")
