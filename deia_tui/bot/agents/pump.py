@@ -11,6 +11,8 @@ from typing import IO
 
 READ_S = 0.005
 """How often a pipe is read in which something is written. Not at every write: each would wake the bot."""
+FLOOD_READ_S = 0.001
+"""The same once there was a flood: a large pipe is full as soon."""
 GATHER_S = 0.03
 """How long small pieces are gathered before they are delivered."""
 CHUNK = 64 * 1024
@@ -72,7 +74,7 @@ class Pump:
         elif self.at_end or self._buffered >= CHUNK or got >= CHUNK:
             self._next = self._loop.call_soon(self._work)
         elif got or self._buffered:
-            self._next = self._loop.call_later(READ_S, self._work)
+            self._next = self._loop.call_later(FLOOD_READ_S if self._is_large else READ_S, self._work)
         else:
             self._loop.add_reader(self._fd, self._wake)
 
