@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from deia_tui.identity import Identity, ended, identify
+from deia_tui.identity import ended
 from tests.hives import PROGRAM, TrialHive, until
 from tests.terminal import Terminal, environment
 
@@ -165,12 +165,10 @@ class FaultyHive(TrialHive):
         for bot_id in bot_ids:
             self.until_bot(bot_id, state="running", run=run)
 
-    def host(self) -> Identity:
-        """The host process."""
-        pid = json.loads((self.folder.run / "host.json").read_bytes())["pid"]
-        found = identify(pid)
-        assert found is not None, "there is no host"
-        return found
+    def host(self) -> int:
+        """The pid of the host process, as its supervisor knows it."""
+        pid: int = until(lambda: self.ask("GET", "/api/status")["hive"]["host_pid"], "a host")
+        return pid
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Read the store as another program would, without writing to it."""

@@ -170,7 +170,7 @@ def test_a_slow_start_is_no_hang(hive: FaultyHive) -> None:
 def _caught_starting(hive: FaultyHive) -> tuple[str, int] | None:
     """Launch a bot and freeze it at once; None, and it is stopped, when it was ready first."""
     hive.launch("shell", 1) if not hive.pids() else None  # so that there is a host
-    children = Path(f"/proc/{(host := hive.host().pid)}/task/{host}/children")
+    children = Path(f"/proc/{(host := hive.host())}/task/{host}/children")
     before = set(children.read_text().split())
     [bot_id] = hive.ask("POST", "/api/bot/launch", {"what": "shell", "wait": False})["bots"]
     while not (new := set(children.read_text().split()) - before):

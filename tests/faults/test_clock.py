@@ -48,7 +48,7 @@ def test_after_a_reboot_what_should_run_runs_again_and_old_pids_mean_nobody(hive
 
 
 def _pull_the_plug(hive: FaultyHive, supervisor: int) -> None:
-    pids = [supervisor, hive.host().pid, *hive.pids().values()]
+    pids = [supervisor, hive.host(), *hive.pids().values()]
     for pid in pids:
         hit(pid, signal.SIGSTOP)
     for pid in pids:

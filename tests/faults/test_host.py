@@ -30,7 +30,7 @@ def test_bots_outlive_their_host_and_exits_nobody_saw_stay_unknown(hive: FaultyH
     [demonic] = hive.launch("daemon", 1)
     daemon = hive.send(demonic, "go")
     hive.outside.append(int(until(lambda: hive.answer(daemon), "the daemon to say who it is")))
-    pids, old = hive.pids(), hive.host().pid
+    pids, old = hive.pids(), hive.host()
     lost_at = hit(old)
     found = hive.until_event("host_started", pid=until(lambda: _new_host(hive, old), "a new host"))
     assert hive.pids() == pids
@@ -68,7 +68,7 @@ def _new_host(hive: FaultyHive, old: int) -> int | None:
 def test_host_and_supervisor_die_together(hive: FaultyHive) -> None:
     supervisor = hive.serve()
     hive.launch("shell", 3)
-    pids, host = hive.pids(), hive.host().pid
+    pids, host = hive.pids(), hive.host()
     hive.kill_nine(supervisor)
     hit(host)
     hit(pids["BOT-003"])

@@ -53,7 +53,7 @@ def test_without_descriptors_a_start_fails_loudly_and_later_succeeds(hive: Fault
     supervisor = hive.serve()
     bots = hive.launch("shell", 3)
     pids = hive.pids()
-    with no_more_descriptors(hive.host().pid):
+    with no_more_descriptors(hive.host()):
         status, answer = hive.call("POST", "/api/bot/launch", {"what": "shell", "bot_id": "BOT-004"})
         assert status == 500
         assert "too many files are open" in answer["detail"]
@@ -85,7 +85,7 @@ def test_a_flood_of_output_costs_no_memory_and_stalls_nobody(hive: FaultyHive, m
     until(lambda: _notices(hive, "dropped"), "dropped lines to be counted", pause=0.2)
     took_s = is_live(console)
     assert hive.turn(hive.send("BOT-002", "echo dry"))["status"] == "answered"
-    host, bot = hive.host().pid, hive.pids()["BOT-001"]
+    host, bot = hive.host(), hive.pids()["BOT-001"]
     memory = {name: rss_mb(pid) for name, pid in (("console", console.process.pid), ("host", host), ("bot", bot))}
     hive.ask("POST", "/api/bot/interrupt/BOT-001")
     assert hive.turn(flooding)["status"] == "interrupted"

@@ -86,8 +86,8 @@ def test_a_foreign_server_is_neither_displaced_nor_mistaken_for_a_bot(hive: Faul
         hive.launch("shell", 1)
         port = hive.bot("BOT-001")["port"]
         assert port in found[1:]
+        host, bot = hive.host(), hive.pids()["BOT-001"]
         hive.kill_nine(supervisor)
-        host, bot = hive.host().pid, hive.pids()["BOT-001"]
         hit(host)
         hit(bot)
         gone(host, bot)
