@@ -22,11 +22,12 @@ class Monitor:
     async def take(self, sampled: Sampled) -> None:
         """One second of every bot."""
         before = self._record.snapshot.telemetry
+        cpu_percent, memory_percent = _machine(before)
         telemetry = Telemetry(
             taken=before.taken + 1,
             bots=MappingProxyType(_lengthen(before.bots, sampled, self._record.state.bots)),
-            cpu_percent=psutil.cpu_percent(None),
-            memory_percent=psutil.virtual_memory().percent,
+            cpu_percent=cpu_percent,
+            memory_percent=memory_percent,
         )
         self._record.measure(telemetry)
         await self._record.alert([*self._runaways(sampled, telemetry), *self._over(sampled.at)])
@@ -53,6 +54,14 @@ class Monitor:
     def _over(self, now: float) -> Iterator[Clear]:
         state = self._record.state
         return outlived(state.alerts, state, now=now, stable_s=self._settings.restart.stable_s)
+
+
+def _machine(before: Telemetry) -> tuple[float, float]:
+    """How much of the machine's CPU and memory is in use, in percent; out of descriptors, what it was before."""
+    try:
+        return psutil.cpu_percent(None), psutil.virtual_memory().percent
+    except OSError:
+        return before.cpu_percent, before.memory_percent
 
 
 def _lengthen(before: Mapping[str, Series], sampled: Sampled, bots: Mapping[str, BotView]) -> dict[str, Series]:
