@@ -24,10 +24,10 @@ def wear(nonce: str) -> None:
 
 
 def brand_worn(pid: int) -> int | None:
-    """The limit a process has; None for one without any, or gone."""
+    """The limit a process has; None for one without any, or gone. Raises OSError when /proc is out of reach."""
     try:
         with open(f"/proc/{pid}/limits", "rb") as limits:
             shown = _SHOWN.search(limits.read())
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     return int(shown[1]) if shown else None

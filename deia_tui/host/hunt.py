@@ -38,10 +38,9 @@ class Hunt:
         return bool(self._prey)
 
     def begin(self, nonce: str, bot: Identity | None, below: frozenset[Identity]) -> None:
-        known = self._prey.get(nonce)
-        if known is not None:
-            below, bot = below | known.below, bot or known.bot
-        self._prey[nonce] = Prey(bot, below)
+        prey = self._prey.setdefault(nonce, Prey(bot, below))
+        prey.bot = bot or prey.bot
+        prey.below |= below
         if bot is not None:
             with suppress(OSError):  # out of descriptors
                 bot.send(signal.SIGSTOP)
@@ -50,7 +49,8 @@ class Hunt:
         """Kill what is there now, and drop each hunt that finds nothing more. Raises OSError when it cannot look."""
         tree = by_parent()
         alive = living(tree)
-        marked = carriers(self._prey)
+        zombies = {process.identity for siblings in tree.values() for process in siblings if process.zombie}
+        marked = [carrier for carrier in carriers(self._prey) if carrier[1] not in zombies]
         for nonce, prey in list(self._prey.items()):
             prey.rounds += 1
             found = {identity for owner, identity in marked if owner == nonce} | _family(prey.below, tree, alive)
