@@ -51,7 +51,7 @@ class Host:
             presence,
             is_needed=self._has_work,
             listen=self._clients.listen,
-            save=self._save,
+            save=self._write_again,
         )
         self._needed_at = 0.0
 
@@ -180,8 +180,8 @@ class Host:
         self._clients.tell("adopted", **record.to_line())
         self._looks.begin(0)
 
-    def _save(self) -> None:
-        self._records.save()
+    def _write_again(self) -> None:
+        self._records.restore()
         self._last_seen.save()
 
     # The end

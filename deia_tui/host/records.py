@@ -95,6 +95,7 @@ class Records:
         self._host = host
         self.runs: dict[str, RunRecord] = {}
         self.exits: dict[Key, Exit] = {}
+        self._unsaved: set[Key] = set()
 
     def remove_halves(self) -> None:
         """What hosts and bots that were killed had not finished writing."""
@@ -165,7 +166,12 @@ class Records:
         _remove(self._folder.own_exit_record(*key))
 
     def save(self) -> None:
-        """Write what could not be written when it happened, or was deleted since."""
+        """Write what could not be written when it happened."""
+        for key in list(self._unsaved & self.exits.keys()):
+            self._save(self.exits[key])
+
+    def restore(self) -> None:
+        """Write what was deleted since it was written."""
         for exit in self.exits.values():
             if not self._folder.exit_record(*exit.key).exists():
                 self._save(exit)
@@ -181,7 +187,9 @@ class Records:
         try:
             write_atomic(self._folder.exit_record(*exit.key), _json(exit), sync=False)
         except OSError:
+            self._unsaved.add(exit.key)
             return  # the run record stays and tells the next host that there was a run
+        self._unsaved.discard(exit.key)
         _remove(self._folder.run_record(*exit.key))
 
 
