@@ -307,7 +307,7 @@ def test_quitting_shows_what_it_waits_for(hive: TrialHive) -> None:
 def test_leaving_while_bots_start_and_stop(hive: TrialHive, choice: str) -> None:
     console = open_console(hive)
     hive.launch("shell", 2)
-    console.until("BOT-002")
+    console.until(lambda screen: sum(re.search(r"idle .*BOT-00[12]\b", line) is not None for line in screen) == 2)
     console.press("v", "v", "s")
     hive.ask("POST", "/api/bot/launch", {"what": "shell", "bot_id": "LATE", "wait": False})
     leave(console, choice)
