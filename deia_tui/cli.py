@@ -227,7 +227,7 @@ def shutdown(leave_bots: bool) -> None:
             waiting.stop_all(remote, drain=False)
     what = "the bots live on" if leave_bots else "the bots are stopped"
     reason = f"Closed by 'deia-tui shutdown': {what}."
-    pid = remote.post("/api/shutdown", {"leave_bots": leave_bots, "reason": reason})["pid"]
+    pid = remote.shut_down(leave_bots=leave_bots, reason=reason)
     if not wait_for_end(pid):
         fail(f"The supervisor (pid {pid}) has not ended after 30 s: see 'deia-tui status'.")
 

@@ -73,7 +73,10 @@ class Console:
         from deia_tui.hive.hive import Hive
         from deia_tui.settings import furnish, load
 
-        lock = self._lock or succession.succeed(self._folder, "console", take_over=self._take_over)
+        lock = self._lock
+        if lock is None:
+            load(self._folder)  # nobody is asked to go before it is clear that we can stay
+            lock = succession.succeed(self._folder, "console", take_over=self._take_over)
         with lock:
             furnish(self._folder)
             hive = Hive(self._folder, lambda: load(self._folder), mode="console", version=__version__, lock=lock)

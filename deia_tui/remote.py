@@ -31,6 +31,17 @@ class RemoteHive:
         with self._ask("POST", quote(route), body) as response:
             return json.loads(response.read())
 
+    def shut_down(self, *, leave_bots: bool, reason: str) -> int:
+        """End the supervisor; returns its pid at once, it ends later."""
+        body = {"leave_bots": leave_bots}
+        try:
+            answer = self.post("/api/shutdown", {**body, "reason": reason})
+        except CommandRejected as refusal:
+            if refusal.status != 422:
+                raise
+            answer = self.post("/api/shutdown", body)  # that of version 0.1 knows no reason
+        return int(answer["pid"])
+
     def stream(self, route: str, **query: Any) -> Iterator[dict[str, Any]]:
         """The JSON objects of a route that answers with one a line."""
         with self._ask("GET", _with_query(route, query)) as response:

@@ -71,9 +71,7 @@ def _ask_to_go(folder: Folder, patience_s: float) -> bool:
 
     reason = f"Taken over by pid {os.getpid()}: the bots live on, 'deia-tui --take-over' takes them back."
     try:
-        RemoteHive(folder, patience_s=max(_POLL_S, patience_s)).post(
-            "/api/shutdown", {"leave_bots": True, "reason": reason}
-        )
+        RemoteHive(folder, patience_s=max(_POLL_S, patience_s)).shut_down(leave_bots=True, reason=reason)
     except DeiaError:
         return False
     return True

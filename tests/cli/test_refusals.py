@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Operator
+from tests.terminal import Terminal
 
 
 def refused(done: "subprocess.CompletedProcess[str]", code: int, *said: str) -> None:
@@ -164,3 +165,13 @@ def test_doctor_and_version(operator: Operator) -> None:
     broken = operator.run("doctor")
     assert broken.returncode == 1
     assert "✖ settings" in broken.stdout
+
+
+def test_a_console_that_cannot_stay_asks_nobody_to_go(serving: Operator) -> None:
+    serving.folder.hive_toml.write_text("[hive]\nnmae = 'x'\n")
+    refused(serving.run("serve", "--take-over"), 2, "line 2", "did you mean 'name'")
+    pid = serving.status()["supervisor"]["pid"]
+    with Terminal([sys.executable, "-m", "deia_tui", "--hive", str(serving.root)]) as console:
+        assert console.wait() == 2
+        assert "did you mean 'name'" in console.written().decode()
+    assert serving.status()["supervisor"]["pid"] == pid
