@@ -29,6 +29,7 @@ class BoundedHttp(HttpToolsProtocol):
     """Ends connections whose headers do not end, or whose request does not arrive, and when there are too many those
     that only wait: who makes them has not shown a token yet."""
 
+    request_s = REQUEST_S
     _in_head = False
     _head = 0
     _deadline: asyncio.TimerHandle | None = None
@@ -70,7 +71,7 @@ class BoundedHttp(HttpToolsProtocol):
             oldest.transport.abort()
 
     def _await_request(self) -> None:
-        self._deadline = self.loop.call_later(REQUEST_S, self.transport.abort)
+        self._deadline = self.loop.call_later(self.request_s, self.transport.abort)
 
     def _await_no_more(self) -> None:
         if self._deadline is not None:

@@ -34,6 +34,7 @@ def test_the_oldest_go_when_there_is_no_room_for_another_full_one(tmp_path: Path
     for size in (10, 20, 15, 40):
         write(log, size)
         segments.set_aside(log, 100)
+        assert (log.stat().st_size, log.stat().st_mode & 0o777) == (0, 0o600)
     assert [path.stat().st_size for path in segments.older(log)] == [15, 40]
 
 
@@ -48,7 +49,7 @@ def test_all_but_the_newest_are_gzipped(tmp_path: Path) -> None:
     assert names == ["log.000001.gz", "log.000002.gz", "log.000003"]
     assert gzip.decompress((tmp_path / names[1]).read_bytes()) == b"second"
     assert (tmp_path / names[0]).stat().st_mode & 0o777 == 0o600
-    assert sorted(os.listdir(tmp_path)) == names
+    assert sorted(os.listdir(tmp_path)) == ["log", *names]
 
 
 def test_last_words_are_found_across_the_set_aside(tmp_path: Path) -> None:

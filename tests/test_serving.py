@@ -1,15 +1,17 @@
 """The quiet server serves from any thread and any listening socket, and ends when told."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 from pathlib import Path
 
 import httpx
 from fastapi import FastAPI, WebSocket
+from websockets.asyncio.client import connect
 from websockets.sync.client import unix_connect
 
-from deia_tui.serving import QuietServer, quiet_config
+from deia_tui.serving import BoundedHttp, QuietServer, quiet_config
 
 app = FastAPI()
 
@@ -66,3 +68,37 @@ def test_it_serves_a_unix_socket_from_a_second_thread_until_it_is_ended(tmp_path
             thread.join(30)
             assert not thread.is_alive()
     assert listener.fileno() == -1
+
+
+class Impatient(BoundedHttp):
+    request_s = 0.1
+
+
+async def test_requests_that_do_not_arrive_are_not_waited_for_and_streams_are() -> None:
+    config = quiet_config(app)
+    config.http = Impatient
+    whole = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        server = QuietServer(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        async with connect(f"ws://127.0.0.1:{port}/stream", proxy=None) as open_stream:
+            assert await open_stream.recv() == "hello"
+            for said, answers in ((b"", 0), (whole[:20], 0), (whole + whole[:20], 1), (whole[:-2] + b"X: ", 0)):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(said)
+                answer = await _until_cut(reader)
+                assert answer.count(b"HTTP/1.1 200") == answers
+                writer.close()
+            await open_stream.send("still there")
+        server.end()
+        await serving
+
+
+async def _until_cut(reader: asyncio.StreamReader) -> bytes:
+    """All that comes, however the connection ends."""
+    answer = b""
+    with contextlib.suppress(ConnectionResetError):
+        while data := await reader.read(65536):
+            answer += data
+    return answer

@@ -27,18 +27,17 @@ class OutputLog(io.TextIOBase):
             now, named = os.fstat(2), path.stat()
             self._rotates = os.path.samestat(now, named)
             self._size = now.st_size
+            self._in_line = self._rotates and bool(self._size) and _last_byte(path) != b"\n"
 
     def relay(self, data: bytes) -> None:
         """What the agent wrote, without its secrets. Never fails: where a log cannot be written, the bot goes on
         without."""
-        full = self._rotates and self._size + len(data) > segments.full_at(SHARE)
-        with suppress(OSError):
-            if full:
-                rest_of_line = data.find(b"\n") + 1 if self._in_line else 0
-                self._write(data[:rest_of_line])
-                data = data[rest_of_line:]
-                self._rotate()
-            self._write(data)
+        if self._rotates and self._size + len(data) > segments.full_at(SHARE):
+            rest_of_line = data.find(b"\n") + 1 if self._in_line else 0
+            self._write(data[:rest_of_line])
+            data = data[rest_of_line:]
+            self._rotate()
+        self._write(data)
 
     def line(self, text: str) -> None:
         self.begin_line()
@@ -58,16 +57,26 @@ class OutputLog(io.TextIOBase):
         if not data:
             return
         data = b"\n" * self._torn + data
-        self._torn = self._in_line
-        written = os.write(2, data)
-        self._size += written
-        self._in_line = not data[:written].endswith(b"\n")
+        written = 0
+        with suppress(OSError):
+            written = os.write(2, data)
+            self._size += written
+            self._in_line = not data[:written].endswith(b"\n")
         self._torn = self._in_line and written < len(data)
 
     def _rotate(self) -> None:
-        self._size, self._in_line = 0, False
-        segments.set_aside(self._path, SHARE)
-        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        os.dup2(fd, 1)
-        os.dup2(fd, 2)
-        os.close(fd)
+        """Where the disk does not allow it, the log grows on."""
+        self._size = 0
+        with suppress(OSError):
+            segments.set_aside(self._path, SHARE)
+        with suppress(OSError):
+            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            os.dup2(fd, 1)
+            os.dup2(fd, 2)
+            os.close(fd)
+
+
+def _last_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1)

@@ -34,7 +34,7 @@ async def test_it_is_set_aside_between_two_lines_and_the_oldest_goes(launch: Lau
     assert not ninth.exists() and not tenth.exists()
     assert FULL - 70_000 < older.stat().st_size <= FULL
     assert older.read_bytes().endswith(b"\n")
-    written = older.read_bytes().lstrip(b"\0") + log.read_bytes()
+    written = older.read_bytes().lstrip(b"\0\n") + log.read_bytes()
     assert written == b"".join(b"%d\n" % number for number in range(1, 300_001))
     assert log.stat().st_mode & 0o777 == 0o600
     assert text_of(await bot.answer("echo hello")) == "hello\n"
@@ -72,3 +72,12 @@ async def test_what_the_bot_itself_says_begins_a_line(launch: Launch) -> None:
     assert bot.log() == "unfinished\nnext\n"
     os.kill(bot.pid, signal.SIGTERM)
     assert bot.wait() == 0
+
+
+async def test_a_new_run_begins_a_line(launch: Launch, tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.create()
+    folder.output_log("BOT-001").write_text("killed in mid-")
+    bot = await launch()
+    await bot.answer("echo hello")
+    assert bot.log() == "killed in mid-\nhello\n"
