@@ -2,7 +2,7 @@
 too many than too few. A `Redactor` does so with a stream, wherever that is cut into pieces."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 HIDDEN = "[redacted]"
@@ -70,6 +70,14 @@ _PROMISING = re.compile(
 """The beginning of a secret that can be told from an ordinary word."""
 
 
+class _Secret(NamedTuple):
+    """`text[start:end]` was recognised, `text[hide:end]` is to be hidden."""
+
+    start: int
+    hide: int
+    end: int
+
+
 class Redactor:
     """Every byte comes out once, in order, hidden or as it is, however the stream was cut. Kept back is only what may
     be the beginning of a secret: mostly the last word, until the next one begins."""
@@ -87,7 +95,7 @@ class Redactor:
     def feed(self, data: bytes) -> bytes:
         """What can be shown now."""
         self._text += data
-        secrets = list(_secrets(self._text, self._open))
+        secrets = _secrets(self._text, self._open)
         self._open = _open(self._text, self._open, secrets)
         return self._show(self._open, secrets)
 
@@ -99,11 +107,11 @@ class Redactor:
 
     def flush(self) -> bytes:
         """The stream is over: all that is kept back."""
-        shown = self._show(len(self._text), list(_secrets(self._text, self._open)))
+        shown = self._show(len(self._text), _secrets(self._text, self._open))
         self._text, self._open, self._shown = b"", 0, 0
         return shown
 
-    def _show(self, until: int, secrets: "list[_Secret] | tuple[()]") -> bytes:
+    def _show(self, until: int, secrets: Sequence[_Secret]) -> bytes:
         """The text up to `until`, of which a part may have been shown. What may yet become a secret is remembered, with
         the character before it."""
         until = max(until, self._shown)
@@ -114,22 +122,14 @@ class Redactor:
         return shown
 
 
-class _Secret(NamedTuple):
-    """`text[start:end]` was recognised, `text[hide:end]` is to be hidden."""
-
-    start: int
-    hide: int
-    end: int
-
-
 def redact_bytes(data: bytes) -> bytes:
-    return _hide(data, 0, len(data), list(_secrets(data, 0)))
+    return _hide(data, 0, len(data), _secrets(data, 0))
 
 
 def redact_text(text: str) -> str:
     data = text.encode("utf-8", "surrogatepass")
-    secrets = list(_secrets(data, 0))
-    return _hide(data, 0, len(data), secrets).decode("utf-8", "replace") if secrets else text
+    shown = redact_bytes(data)
+    return text if shown == data else shown.decode("utf-8", "replace")
 
 
 def redact(value: Any) -> Any:
@@ -149,13 +149,13 @@ def _names_secret(key: str, value: Any) -> bool:
     return isinstance(value, str) and bool(value) and _SENSITIVE_KEY.search(key) is not None
 
 
-def _secrets(text: bytes, start: int) -> Iterator[_Secret]:
+def _secrets(text: bytes, start: int) -> list[_Secret]:
     """What is secret from `start` on, in order; they may overlap."""
     found = [*_in_lines(text, start)]
     if b"-----BEGIN" in text:
         found += [_Secret(pem.start(), *pem.span()) for pem in _PEM.finditer(text, start)]
         found.sort()
-    return iter(found)
+    return found
 
 
 def _in_lines(text: bytes, start: int) -> Iterator[_Secret]:
@@ -173,8 +173,9 @@ def _in_lines(text: bytes, start: int) -> Iterator[_Secret]:
             at = found.end()
 
 
-def _open(text: bytes, start: int, secrets: list[_Secret]) -> int:
-    """From where on more text could change what is secret."""
+def _open(text: bytes, start: int, secrets: Sequence[_Secret]) -> int:
+    """From where on more text could change what is secret: a secret at the end may go on, and one into which the open
+    part reaches may turn out to be the beginning of another."""
     tail = max(start, text.rfind(b"\n") + 1, len(text) - _WINDOW)
     ending = _OPEN.search(text, tail)
     begin = ending.start() if ending else len(text)
@@ -184,7 +185,7 @@ def _open(text: bytes, start: int, secrets: list[_Secret]) -> int:
     return begin
 
 
-def _hide(text: bytes, start: int, end: int, secrets: "list[_Secret] | tuple[()]") -> bytes:
+def _hide(text: bytes, start: int, end: int, secrets: Sequence[_Secret]) -> bytes:
     """`text[start:end]` without what is secret."""
     if not secrets:
         return text[start:end]
