@@ -19,6 +19,9 @@ CHUNK = 64 * 1024
 """Bytes of a piece at most."""
 BUFFERED = 8 * 1024 * 1024
 """Bytes read ahead; beyond, the program waits."""
+FULL_SPEED = 128 * 1024 * 1024
+"""Bytes of one program that are delivered as fast as they come. No log keeps more: what follows may have CHUNK bytes
+every READ_S, so that a flood without end does not cost everybody else a processor."""
 _FLOOD = 32 * 1024
 """So many bytes in READ_S are a flood, for which the pipe is made larger (each user may only have a few of these)."""
 _LARGE_PIPE = 1024 * 1024
@@ -36,6 +39,7 @@ class Pump:
         self._loop = asyncio.get_running_loop()
         self._pieces: deque[bytes] = deque()
         self._buffered = 0
+        self._delivered = 0
         self._delivered_at = 0.0
         self._is_large = False
         self._next: asyncio.Handle | None = None
@@ -72,7 +76,8 @@ class Pump:
         if self.at_end and not self._buffered:
             self.ended.set()
         elif self.at_end or self._buffered >= CHUNK or got >= CHUNK:
-            self._next = self._loop.call_soon(self._work)
+            hurries = self.at_end or self._delivered < FULL_SPEED
+            self._next = self._loop.call_soon(self._work) if hurries else self._loop.call_later(READ_S, self._work)
         elif got or self._buffered:
             self._next = self._loop.call_later(FLOOD_READ_S if self._is_large else READ_S, self._work)
         else:
@@ -103,6 +108,7 @@ class Pump:
             gathered.append(self._pieces.popleft())
             size += len(gathered[-1])
         self._buffered -= size
+        self._delivered += size
         if size:
             self._delivered_at = now
             self._deliver(b"".join(gathered))
