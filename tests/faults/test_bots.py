@@ -75,7 +75,7 @@ def test_the_restart_policy_decides_after_a_clean_end(hive: FaultyHive) -> None:
 
 @pytest.mark.fault(3)
 def test_a_crash_loop_ends_after_six_starts_whoever_supervises(hive: FaultyHive, measured: Measured) -> None:
-    hive.configure("[restart]\nbackoff_base_s = 0.2\n")
+    hive.configure("[restart]\nbackoff_base_s = 0.1\n")
     supervisor = hive.serve()
     hive.launch("shell", 2)
     _crash_again_and_again(hive, "BOT-001")
@@ -91,7 +91,7 @@ def test_a_crash_loop_ends_after_six_starts_whoever_supervises(hive: FaultyHive,
         assert len(hive.events("bot_gave_up", bot_id=bot_id)) == 1
     delays = [event["delay_s"] for event in hive.events("bot_backing_off", bot_id="BOT-001")]
     assert len(delays) == 4, "the first restart is immediate"
-    assert all(0 <= delay <= 0.2 * 2**step for step, delay in enumerate(delays))
+    assert all(0 <= delay <= 0.1 * 2**step for step, delay in enumerate(delays))
     assert len(set(delays)) == 4, "delays are jittered"
     measured(f"6 starts, delays {', '.join(f'{delay:.2f}' for delay in delays)} s")
 
@@ -109,9 +109,9 @@ def _crash_again_and_again(hive: FaultyHive, bot_id: str, until_run: int | None 
 
 @pytest.mark.fault(4)
 def test_who_ignores_sigterm_is_killed_when_grace_is_over(hive: FaultyHive, measured: Measured) -> None:
-    grace_s = 1.5
+    grace_s = 1.0
     agent = hive.agent("deaf", hive.script("deaf", DEAF))
-    hive.configure(agent, f"[process]\nwork_grace_s = 0.3\ngrace_period_s = {grace_s}\n")
+    hive.configure(agent, f"[process]\nwork_grace_s = 0.2\ngrace_period_s = {grace_s}\n")
     hive.serve()
     hive.launch("deaf", 2)
     busy = hive.send("BOT-001", "listen")
@@ -138,7 +138,7 @@ def _stopped_in(hive: FaultyHive, bot_id: str) -> float:
 
 @pytest.mark.fault(5)
 def test_a_frozen_bot_is_found_killed_and_restarted(hive: FaultyHive, measured: Measured) -> None:
-    hive.configure("[liveness]\nperiod_s = 0.2\ntimeout_s = 1.0\nfailure_threshold = 3\n")
+    hive.configure("[liveness]\nperiod_s = 0.2\ntimeout_s = 0.6\nfailure_threshold = 3\n")
     hive.serve()
     hive.launch("shell", 3)
     frozen_at = hit(hive.pids()["BOT-002"], signal.SIGSTOP)
@@ -151,7 +151,7 @@ def test_a_frozen_bot_is_found_killed_and_restarted(hive: FaultyHive, measured: 
     assert exited["at"] >= failed[-1]["at"]
     assert [hive.bot(other)["run"] for other in ("BOT-001", "BOT-003")] == [1, 1]
     assert len(hive.alerts("unresponsive", "BOT-002")) == 1
-    measured(f"three probes of 1 s: found after {exited['at'] - frozen_at:.1f} s")
+    measured(f"three probes of 0.6 s: found after {exited['at'] - frozen_at:.1f} s")
 
 
 @pytest.mark.fault(9)
@@ -159,7 +159,7 @@ def test_a_slow_start_is_no_hang(hive: FaultyHive) -> None:
     hive.configure("[liveness]\nperiod_s = 0.1\ntimeout_s = 0.1\nfailure_threshold = 1\n")
     hive.serve()
     bot_id, pid = until(lambda: _caught_starting(hive), "a bot that is frozen before it is ready", pause=0)
-    time.sleep(1.5)  # as long as the fault lasts: ten times what liveness would allow
+    time.sleep(1.0)  # as long as the fault lasts: ten times what liveness would allow
     assert hive.bot(bot_id)["state"] == "starting"
     hit(pid, signal.SIGCONT)
     hive.until_running(bot_id, run=1)

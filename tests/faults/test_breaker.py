@@ -7,13 +7,13 @@ from tests.faults.hive import FaultyHive, is_live
 from tests.hives import until
 
 SILENT = ["sleep", "1000"]
-SLOW = ["sh", "-c", "sleep 0.6; echo done"]
+SLOW = ["sh", "-c", "sleep 0.4; echo done"]
 # Does as the message says.
 MOODY = """
 import sys, time
 word = sys.stdin.read()
 if word == "late":
-    time.sleep(1.0)
+    time.sleep(0.6)
 print(word)
 sys.exit(word == "fail")
 """
@@ -57,7 +57,7 @@ def test_an_agent_that_never_answers_opens_the_breaker(hive: FaultyHive, measure
 
 @pytest.mark.fault(7)
 def test_slow_answers_trip_the_breaker_and_survive_as_answers(hive: FaultyHive) -> None:
-    hive.configure(hive.agent("slow", SLOW), breaker(slow_call_s=0.3))
+    hive.configure(hive.agent("slow", SLOW), breaker(slow_call_s=0.2))
     supervisor = hive.serve()
     hive.launch("slow", 1)
     asked = [hive.send("BOT-001", "take your time") for _ in range(2)]
@@ -73,7 +73,7 @@ def test_slow_answers_trip_the_breaker_and_survive_as_answers(hive: FaultyHive) 
 
 @pytest.mark.fault(8)
 def test_a_result_from_before_the_trip_changes_nothing(hive: FaultyHive) -> None:
-    hive.configure(hive.agent("moody", hive.script("moody", MOODY)), breaker(cooldown_s=2))
+    hive.configure(hive.agent("moody", hive.script("moody", MOODY)), breaker(cooldown_s=1.2))
     hive.serve()
     hive.launch("moody", 1)
     *failures, late = [hive.send("BOT-001", word) for word in ("fail", "fail", "late")]
@@ -86,7 +86,7 @@ def test_a_result_from_before_the_trip_changes_nothing(hive: FaultyHive) -> None
     hive.until_bot("BOT-001", breaker="closed")
     assert moves(hive) == ["open", "half_open", "closed"]
     half_open = hive.events("breaker_changed")[1]
-    assert half_open["at"] >= hive.events("breaker_changed")[0]["at"] + 2 - 0.1
+    assert half_open["at"] >= hive.events("breaker_changed")[0]["at"] + 1.2 - 0.1
 
 
 def _trial(hive: FaultyHive) -> str | None:

@@ -77,17 +77,17 @@ def test_a_clock_that_jumps_by_an_hour_hurries_and_delays_nothing(
 ) -> None:
     clock = Clock(tmp_path / "clock")
     hive.clock_jumped = True
-    grace_s = 2.0
+    grace_s = 1.5
     hive.configure(
         hive.agent("deaf", ["sh", "-c", DEAF]),
         f"[process]\nwork_grace_s = 0.2\ngrace_period_s = {grace_s}\n",
-        "[liveness]\nperiod_s = 0.3\ntimeout_s = 2.0\n[restart]\nbackoff_base_s = 2.0\n",
+        "[liveness]\nperiod_s = 0.3\ntimeout_s = 2.0\n[restart]\nbackoff_base_s = 1.0\n",
     )
     supervisor = hive.serve(**clock.env)
     hive.launch("shell", 3)
     hive.launch("deaf", 1)
     clock.jump(HOUR_S)
-    assert hive.turn(hive.send("BOT-001", "sleep 0.7"))["status"] == "answered"
+    assert hive.turn(hive.send("BOT-001", "sleep 0.5"))["status"] == "answered"
     _back_off(hive, "BOT-002", run=1)
     clock.jump(-HOUR_S)
     hive.until_running("BOT-002", run=3)

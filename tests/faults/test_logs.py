@@ -17,7 +17,7 @@ from tests.faults.hive import FaultyHive
 from tests.hives import until
 
 WRITERS = 4
-LINES = 20_000
+LINES = 10_000
 # Whole lines, and no more in one write than a pipe takes in one piece.
 CHORUS = f"""
 import os

@@ -16,7 +16,7 @@ from tests.hives import until
 
 RACERS = 8
 BOTS = 10
-ROUNDS = 8
+ROUNDS = 6
 
 
 @pytest.mark.fault(14)

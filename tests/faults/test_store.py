@@ -74,7 +74,7 @@ def test_a_database_that_another_program_locks_keeps_nobody_from_looking(hive: F
             sending = pool.submit(hive.send, "BOT-001", "echo patience")
             hit(hive.pids()["BOT-002"])
             took_s = is_live(console)
-            locked_until = time.monotonic() + 2.0
+            locked_until = time.monotonic() + 1.5
             while time.monotonic() < locked_until:
                 assert hive.ask("GET", "/api/status")["supervisor"]["mode"] == "console"
                 time.sleep(0.1)
