@@ -16,7 +16,7 @@ TIMES = 5
 IDLE = 10
 WINDOW_S = 10.0
 STALL_S = float(os.environ.get("STALL_S", "8"))
-"""How long nobody reads what the console paints. By hand: STALL_S=60 make bench."""
+"""How long nobody reads what the console paints. By hand: STALL_S=60 python -m tests.bench stall."""
 CRASHES = 20
 
 
