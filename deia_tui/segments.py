@@ -21,12 +21,16 @@ def full_at(share: int) -> int:
 
 
 def set_aside(path: Path, share: int) -> None:
-    """Rename the full log, and remove the oldest of those before it until all fit into `share` together with another
-    full one. Raises OSError. An empty log takes its place, so that readers always find one; its writer opens that."""
+    """Give the full log its number, and remove the oldest of those before it until all fit into `share` together with
+    another full one. Raises OSError. An empty log takes its place at once, so that readers always find one; its writer
+    opens that."""
     before = older(path)
     number = _number(path, before[-1].name) + 1 if before else 1
-    os.rename(path, path.with_name(f"{path.name}.{number:06d}"))
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    if not (before and before[-1].samefile(path)):  # or somebody was killed between these two steps
+        os.link(path, path.with_name(f"{path.name}.{number:06d}"))
+    empty = path.with_name(f".{path.name}.tmp")
+    os.close(os.open(empty, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    os.rename(empty, path)
     room = share - full_at(share)
     for segment in reversed(older(path)):
         with suppress(FileNotFoundError):
