@@ -55,7 +55,7 @@ class PatientWriter(WriterThread):
     def stop(self) -> None:
         """End within twice PATIENCE_S; the thread of a terminal that never reads again goes with the process."""
         try:
-            self._queue.put(None, timeout=PATIENCE_S)
+            self._queue.put(None, timeout=0 if self.stalled else PATIENCE_S)
         except Full:
             return
         self.join(PATIENCE_S)
