@@ -5,13 +5,13 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from deia_tui.identity import Identity, ended
 from tests.faults.hive import Event, FaultyHive
-from tests.hives import living, until
+from tests.hives import MARK, living, until
 
 _START_SLACK_S = 0.1
 """How precisely the start of a process is known: two clocks, and ticks of 10 ms."""
@@ -22,9 +22,9 @@ def close_soundly(hive: FaultyHive) -> None:
     if hive.status() is None:
         hive.serve()
     nonces = [nonce for (nonce,) in hive.query("SELECT nonce FROM runs")]
-    until(lambda: not _strangers(hive, nonces), f"processes the hive does not know: {_strangers(hive, nonces)}")
+    _until_none(lambda: _strangers(hive, nonces), "processes that the hive does not know")
     hive.ask("POST", "/api/shutdown", {"leave_bots": False})
-    until(lambda: not _traces(hive, nonces), f"{_traces(hive, nonces)} to end with the hive")
+    _until_none(lambda: _traces(hive, nonces), "processes that outlive the hive")
     assert [pid for pid in hive.outside if not ended(pid)] == [], "a daemon outlived the hive"
     events = hive.events()
     _databases_are_whole(hive)
@@ -35,6 +35,13 @@ def close_soundly(hive: FaultyHive) -> None:
 
 
 # Processes
+
+
+def _until_none(found: Callable[[], dict[Identity, str]], what: str) -> None:
+    try:
+        until(lambda: not found(), what, pause=0.05)
+    except AssertionError:
+        raise AssertionError(f"{what}: {found()}") from None
 
 
 def _strangers(hive: FaultyHive, nonces: Sequence[str]) -> dict[Identity, str]:
@@ -57,17 +64,25 @@ def _is_below(pid: int, known: set[int]) -> bool:
 
 
 def _traces(hive: FaultyHive, nonces: Sequence[str]) -> dict[Identity, str]:
-    """Everything that runs with the hive's mark, the nonce of one of its runs, or a folder of the hive to work in."""
-    marks = [f"DEIA_RUN={nonce}\0".encode() for nonce in nonces] + [f"DEIA_HIVE={hive.root}\0".encode()]
-    found = hive.processes()
+    """Everything that runs with the mark of the hive, the nonce of one of its runs, its path, or in a folder of it."""
+    names = [f"{MARK}={hive.root}", f"DEIA_HIVE={hive.root}", *(f"DEIA_RUN={nonce}" for nonce in nonces)]
+    marks = frozenset(name.encode() for name in names)
+    found = {}
     for process in living():
-        environ, cwd = b"", ""
-        with suppress(OSError):
-            environ = Path(f"/proc/{process.pid}/environ").read_bytes() + b"\0"
-            cwd = os.readlink(f"/proc/{process.pid}/cwd")
-        if any(mark in environ for mark in marks) or Path(cwd).is_relative_to(hive.root):
-            found[process] = environ[:200].decode("utf-8", "replace")
+        environ, cmdline, cwd = _seen_of(process.pid)
+        if not marks.isdisjoint(environ) or str(hive.root) in cmdline or Path(cwd).is_relative_to(hive.root):
+            found[process] = f"{cmdline} in {cwd}"
     return found
+
+
+def _seen_of(pid: int) -> tuple[list[bytes], str, str]:
+    """Its environment, its command line and its working directory; nothing of one that has ended."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        cmdline = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        return (folder / "environ").read_bytes().split(b"\0"), cmdline, os.readlink(folder / "cwd")
+    except OSError:
+        return [], "", "/"
 
 
 # The store

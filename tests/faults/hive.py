@@ -134,7 +134,6 @@ class FaultyHive(TrialHive):
         self.ask("POST", f"/api/bot/stop/{bot_id}")
 
     def kill_nine(self, program: subprocess.Popen[bytes]) -> None:
-        """A supervisor, at once."""
         program.kill()
         program.wait()
 
