@@ -3,7 +3,7 @@
 Rule one: a child of the host that is no bot of its own is a leftover, and dies. Since every bot is below the host and
 orphans are handed up to it, that alone ends whole trees, daemons with an empty environment included. Rule two: of bots
 of a former host nobody hands us what they leave. They are watched by pidfd, and what they leave is hunted by the nonce
-of their run and by what was last seen below them, by this host or by the one before it (below.py).
+of their run and by its brand (brand.py).
 """
 
 import errno
@@ -13,10 +13,9 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 
-from deia_tui.host.below import LastSeen
 from deia_tui.host.hunt import PAUSE_S, Hunt
 from deia_tui.host.loop import Loop
-from deia_tui.host.processes import Tree, descendants, living, my_children
+from deia_tui.host.processes import my_children
 from deia_tui.host.records import Exit, Key, Records, RunRecord
 from deia_tui.identity import Identity, boot_id
 
@@ -28,11 +27,8 @@ RESERVE = 16
 class Custody:
     """`on_exit` is told how each run ended; `on_rest` is called whenever there may be less to care for."""
 
-    def __init__(
-        self, records: Records, last_seen: LastSeen, *, on_exit: Callable[[Exit], None], on_rest: Callable[[], None]
-    ) -> None:
+    def __init__(self, records: Records, *, on_exit: Callable[[Exit], None], on_rest: Callable[[], None]) -> None:
         self._records = records
-        self._last_seen = last_seen
         self._on_exit = on_exit
         self._on_rest = on_rest
         self._own: dict[int, RunRecord] = {}
@@ -69,24 +65,6 @@ class Custody:
         """A run that has ended under a former host: nothing of it may be left."""
         self._hunt_down(nonce, None)
 
-    @property
-    def remembers_ended(self) -> bool:
-        """What was below a run that has ended is remembered until a look finds it gone."""
-        return not self._last_seen.nonces() <= self._running()
-
-    def look(self, tree: Tree) -> None:
-        """Remember what is below the bots. What outlived its bot, and should be dead by now, is hunted."""
-        alive = living(tree)
-        seen = {}
-        for record in self._records.runs.values():
-            below = {process.identity for process in descendants(tree, record.pid)} & alive.keys()
-            if below:
-                seen[record.nonce] = frozenset(below)
-        for nonce, left in self._last_seen.left(self._running(), alive).items():
-            seen[nonce] = left
-            self.sweep(nonce)
-        self._last_seen.note(seen)
-
     def send(self, record: RunRecord, signum: signal.Signals) -> None:
         """To the bot itself; one that is stopped is woken to hear a SIGTERM."""
         self._send(record, signum)
@@ -111,9 +89,6 @@ class Custody:
                 signal.pidfd_send_signal(self._adopted[record.key], signum)
             else:
                 record.identity.send(signum)
-
-    def _running(self) -> set[str]:
-        return {record.nonce for record in self._records.runs.values()}
 
     def _is_child(self, record: RunRecord) -> bool:
         return self._own.get(record.pid) is record
@@ -156,7 +131,7 @@ class Custody:
 
     def _hunt_down(self, nonce: str, bot: Identity | None) -> None:
         hunting = bool(self._hunt)
-        self._hunt.begin(nonce, bot, self._last_seen.of(nonce))
+        self._hunt.begin(nonce, bot)
         if not hunting:
             self.loop.later(0, self._hunt_on)
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable
 
 from deia_tui.folder import Folder
-from deia_tui.host.below import LastSeen
 from deia_tui.host.clients import Client, Clients
 from deia_tui.host.custody import Custody
 from deia_tui.host.looks import Looks
@@ -30,15 +29,13 @@ class Host:
         me = presence.me.identity
         self._presence = presence
         self._records = Records(folder, me)
-        self._last_seen = LastSeen(folder, me)
-        self._custody = Custody(self._records, self._last_seen, on_exit=self._announce, on_rest=self._may_end)
+        self._custody = Custody(self._records, on_exit=self._announce, on_rest=self._may_end)
         self._loop = self._custody.loop
         self._clients = Clients(self._loop, listener, obey=self._obey, left=self._may_end)
         self._looks = Looks(self._records, self._custody, self._clients)
         self._succession = Succession(
             folder,
             self._records,
-            self._last_seen,
             self._custody,
             on_adopted=self._announce_adopted,
             on_exit=self._announce,
@@ -51,7 +48,7 @@ class Host:
             presence,
             is_needed=self._has_work,
             listen=self._clients.listen,
-            save=self._write_again,
+            save=self._records.restore,
         )
         self._needed_at = 0.0
 
@@ -64,8 +61,6 @@ class Host:
         self._loop.run()
         self._presence.leave()
         self._records.save()
-        if not self._custody:
-            self._last_seen.note({})
         self._clients.close()
 
     # What clients ask
@@ -179,10 +174,6 @@ class Host:
     def _announce_adopted(self, record: RunRecord) -> None:
         self._clients.tell("adopted", **record.to_line())
         self._looks.begin(0)
-
-    def _write_again(self) -> None:
-        self._records.restore()
-        self._last_seen.save()
 
     # The end
 

@@ -1,11 +1,11 @@
 """Ends everything of runs that are no children of this host: bots of a former host, and what they left behind.
 
 While the bot lives its descendants stay below it (it is a subreaper), so it is frozen, stripped of them, and dies last.
-What it left when it died alone is found by the nonce of its run, and by what was seen below it before.
+What it left when it died alone is found by the nonce and the brand of its run.
 """
 
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,10 +21,9 @@ Alive = Mapping[Identity, Process]
 
 @dataclass(slots=True)
 class Prey:
-    """One run: its bot (None when that is known to have ended), and what descended from it when it was last seen."""
+    """One run: its bot, None when that is known to have ended."""
 
     bot: Identity | None
-    below: frozenset[Identity]
     rounds: int = 0
 
 
@@ -37,10 +36,9 @@ class Hunt:
     def __bool__(self) -> bool:
         return bool(self._prey)
 
-    def begin(self, nonce: str, bot: Identity | None, below: frozenset[Identity]) -> None:
-        prey = self._prey.setdefault(nonce, Prey(bot, below))
+    def begin(self, nonce: str, bot: Identity | None) -> None:
+        prey = self._prey.setdefault(nonce, Prey(bot))
         prey.bot = bot or prey.bot
-        prey.below |= below
         if bot is not None:
             with suppress(OSError):  # out of descriptors
                 bot.send(signal.SIGSTOP)
@@ -53,7 +51,7 @@ class Hunt:
         marked = [carrier for carrier in carriers(self._prey) if carrier[1] not in zombies]
         for nonce, prey in list(self._prey.items()):
             prey.rounds += 1
-            found = {identity for owner, identity in marked if owner == nonce} | _family(prey.below, tree, alive)
+            found = {identity for owner, identity in marked if owner == nonce}
             if not _strike(prey, found, tree, alive) or prey.rounds > _ROUNDS:
                 del self._prey[nonce]
 
@@ -68,10 +66,3 @@ def _strike(prey: Prey, found: set[Identity], tree: Tree, alive: Alive) -> bool:
     if bot and (prey.rounds > _PATIENCE or not victims):
         bot.send(signal.SIGKILL)
     return bool(victims or bot)
-
-
-def _family(known: Collection[Identity], tree: Tree, alive: Alive) -> set[Identity]:
-    """Those of `known` that live, with everything below them."""
-    roots = [identity for identity in known if identity in alive]
-    below = {process.identity for root in roots for process in descendants(tree, root.pid)}
-    return {*roots, *(below & alive.keys())}

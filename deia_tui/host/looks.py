@@ -1,12 +1,12 @@
-"""One pass over /proc a second at most, for everybody who needs one: clients that want samples, limits of memory, and
-what is below each bot. While nobody samples and no limit is set there is none as long as no process is born."""
+"""One pass over /proc a second, for everybody who needs one: clients that want samples, and limits of memory. While
+nobody samples and no limit is set there is none."""
 
 import time
 from contextlib import suppress
 
 from deia_tui.host.clients import Client, Clients
 from deia_tui.host.custody import Custody
-from deia_tui.host.processes import Tree, by_parent, descendants, last_pid, living
+from deia_tui.host.processes import Tree, by_parent, descendants, living
 from deia_tui.host.records import Records, RunRecord
 from deia_tui.host.sample import Sampler, memory_mb
 
@@ -20,12 +20,10 @@ class Looks:
         self._custody = custody
         self._clients = clients
         self._sampler = Sampler()
-        self._newest = 0
         self._going_on = False
 
     def begin(self, delay_s: float = PERIOD_S) -> None:
         """There is something new to look at: go on until there is nothing any more."""
-        self._newest = 0
         if not self._going_on:
             self._going_on = True
             self._custody.loop.later(delay_s, self._look)
@@ -41,20 +39,17 @@ class Looks:
 
     def _look(self) -> None:
         audience = [client for client in self._clients if client.sampling]
+        limited = [record for record in self._records.runs.values() if _limit_mb(record)]
+        self._going_on = bool(audience or limited)
+        if not self._going_on:
+            return
         with suppress(OSError):  # out of descriptors: the next look sees it
-            limited = [record for record in self._records.runs.values() if _limit_mb(record)]
-            newest = last_pid()
-            if audience or limited or newest != self._newest or self._custody.remembers_ended:
-                tree = by_parent()
-                self._newest = newest
-                self._custody.look(tree)
-                self._end_gluttons(tree, limited)
-                bots = self._sample(tree) if audience else {}
-                for client in audience:
-                    client.send("samples", at=time.time(), bots=bots)
-        self._going_on = bool(audience or self._custody or self._custody.remembers_ended)
-        if self._going_on:
-            self._custody.loop.later(PERIOD_S, self._look)
+            tree = by_parent()
+            self._end_gluttons(tree, limited)
+            bots = self._sample(tree) if audience else {}
+            for client in audience:
+                client.send("samples", at=time.time(), bots=bots)
+        self._custody.loop.later(PERIOD_S, self._look)
 
     def _sample(self, tree: Tree) -> dict[str, list[float]]:
         lives = {bot_id: (record.pid, record.start_ticks) for bot_id, record in self._records.runs.items()}

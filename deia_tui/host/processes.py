@@ -52,12 +52,6 @@ def living(tree: Tree) -> dict[Identity, Process]:
     return {process.identity: process for siblings in tree.values() for process in siblings if not process.zombie}
 
 
-def last_pid() -> int:
-    """The newest process of this machine: while it stays the same, nobody was born."""
-    with open("/proc/loadavg", "rb") as loadavg:
-        return int(loadavg.read().split()[4])
-
-
 def my_children() -> list[int]:
     """The children of this (single-threaded) process, adopted orphans and zombies included."""
     try:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from deia_tui.folder import Folder
-from deia_tui.host.below import LastSeen
 from deia_tui.host.custody import RETRY_S, Custody
 from deia_tui.host.presence import in_turn
 from deia_tui.host.records import Exit, Records, RunRecord
@@ -20,7 +19,6 @@ class Succession:
         self,
         folder: Folder,
         records: Records,
-        last_seen: LastSeen,
         custody: Custody,
         *,
         on_adopted: Callable[[RunRecord], None],
@@ -28,7 +26,6 @@ class Succession:
     ) -> None:
         self._folder = folder
         self._records = records
-        self._last_seen = last_seen
         self._custody = custody
         self._loop = custody.loop
         self._on_adopted = on_adopted
@@ -54,11 +51,11 @@ class Succession:
         return True
 
     def _take_over(self) -> None:
-        orphaned = self._last_seen.inherit()
+        orphaned: set[str] = set()
         for exit in self._records.read_exits():
             self._on_exit(exit)
             if exit.nonce:
-                orphaned.append(exit.nonce)
+                orphaned.add(exit.nonce)
         running = set()
         for record in self._records.of_others():
             if record.host.lives():
@@ -67,7 +64,7 @@ class Succession:
             else:
                 self._adopt(record)
         running.update(record.nonce for record in self._records.runs.values())
-        for nonce in set(orphaned) - running:
+        for nonce in orphaned - running:
             self._custody.sweep(nonce)
 
     def _adopt(self, record: RunRecord) -> None:

@@ -32,10 +32,9 @@ overtakes the start: then there is no run and no `exited`. About a run it does n
 
 Hosts of several versions live in one hive: one, of the code that is on disk, is home to new runs, all others are told to
 retire. So that they and supervisors of any version understand each other, this is frozen, for PROTOCOL 1: how lines are
-made; every line and field above; names and fields of the two files above, of the introduction (presence.py) and of what was
-seen below bots (below.py). Fields may be added, and whoever reads passes over those it does not know; so does a supervisor
-with a line of another op. A new op goes to home only. Whatever breaks that needs another PROTOCOL, and that every host is
-made to end first.
+made; every line and field above; names and fields of the two files above and of the introduction (presence.py); the brand
+(brand.py). Fields may be added, and whoever reads passes over those it does not know; so does a supervisor with a line of
+another op. A new op goes to home only. Whatever breaks that needs another PROTOCOL, and that every host is made to end first.
 """
 
 import hashlib

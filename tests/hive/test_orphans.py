@@ -45,11 +45,10 @@ def seconds() -> Iterator[int]:
 
 
 async def daemon_of(lab: HiveInTest, seconds: int) -> int:
-    """A bot whose agent left a daemon without environment, known to its host; the daemon's pid."""
+    """A bot whose agent left a daemon without environment; the daemon's pid."""
     await lab.ask("BOT-001", f"env -i setsid -f sleep {seconds}")
     await lab.until(lambda: processes(seconds))
     [daemon] = processes(seconds)
-    await lab.until(lambda: any(str(daemon) in path.read_text() for path in lab.folder.run.glob("host-*.below.json")))
     return daemon
 
 
