@@ -50,10 +50,11 @@ def kill_supervisors(root: Path, *, seed: str, kills: int) -> str:
         stage.shut_down()
         found = stage.judge((*AT_THE_END, every_message_is_answered))
         adoptions = sum(event["type"] == "bot_adopted" for event in found.events)
+        size = sum(len(message.answer) for message in found.messages.values())
         what = (
-            f"{kills} kills of supervisors ({stage.supervision.consoles} of {stage.supervision.begun} were consoles), "
-            f"{BOTS} bots, every one adopted {(kills + 1) // 2 + 1} times out of as many with its pid kept, "
-            f"{adoptions} adoptions in all, {sum(len(message.answer) for message in found.messages.values())} bytes"
+            f"{kills} kills of supervisors ({stage.supervision.consoles} of {stage.supervision.begun} were consoles); "
+            f"{adoptions} adoptions, {(kills + 1) // 2 + 1} times all {BOTS} bots were awaited, none with a new pid; "
+            f"{size:,} bytes of answers stored and logged, none lost"
         )
         return summary(seed, found, what=what)
 
