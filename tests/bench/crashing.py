@@ -2,18 +2,19 @@
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
+
+from deia_tui.identity import Identity
 
 from ..hives import TrialHive, until
 from .figures import Figure, p95
-from .subject import all_run, empty_hive, is_healthy, served_hive
+from .subject import all_run, is_healthy, served_hive
 
 BOTS = 20
 KILLS = 1000
@@ -56,20 +57,14 @@ def _kill(hive: TrialHive, run: dict[str, Any]) -> tuple[float, dict[str, Any]]:
 
 
 def crash_loop() -> Iterator[Figure]:
-    """The folder of all bots vanishes, then they die: whatever starts there ends at once."""
-    with empty_hive(SOON) as hive:
-        workdir = hive.root / "workdir"
-        workdir.mkdir()
-        with hive.folder.hive_toml.open("a", encoding="utf-8") as settings:
-            for number in range(1, LOOPERS + 1):
-                about = f"agent = 'shell'\nworkdir = '{workdir}'\nautostart = true"
-                settings.write(f"[bots.LOOP-{number:03d}]\n{about}\n")
-        hive.serve()
-        all_run(hive, "serve", LOOPERS)
-        shutil.rmtree(workdir)
-        for pid in hive.pids().values():
-            os.kill(pid, signal.SIGKILL)
-        until(lambda: _states(hive) == {"fatal"}, "every bot to be given up", pause=0.1)
+    """Every run is killed as soon as it is on record."""
+    with served_hive(LOOPERS, SOON) as hive:
+
+        def all_given_up() -> bool:
+            _kill_all(hive)
+            return _states(hive) == {"fatal"}
+
+        until(all_given_up, "every bot to be given up", timeout=60, pause=0.02)
         right = _count(
             hive,
             f"SELECT count(*) FROM (SELECT max(run) = {STARTS} AND count(*) = {STARTS} AS ok "
@@ -77,6 +72,13 @@ def crash_loop() -> Iterator[Figure]:
         )
     what = f"bots in a crash loop that start exactly {STARTS} times, of {LOOPERS} (backoff shortened)"
     yield Figure(what=what, measured=right, at_least=LOOPERS, digits=0)
+
+
+def _kill_all(hive: TrialHive) -> None:
+    for path in hive.run_records():
+        with suppress(FileNotFoundError):  # it has ended meanwhile
+            run = json.loads(path.read_bytes())
+            Identity(run["pid"], run["start_ticks"], run["boot_id"]).send(signal.SIGKILL)
 
 
 def _states(hive: TrialHive) -> set[str]:
