@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from deia_tui.host.brand import brand_of, brand_worn
 from deia_tui.identity import Identity, ended
 from tests.faults.hive import Event, FaultyHive
 from tests.hives import MARK, living, until
@@ -64,13 +65,15 @@ def _is_below(pid: int, known: set[int]) -> bool:
 
 
 def _traces(hive: FaultyHive, nonces: Sequence[str]) -> dict[Identity, str]:
-    """Everything that runs with the mark of the hive, the nonce of one of its runs, its path, or in a folder of it."""
+    """Everything that runs with the mark of the hive, the nonce or brand of a run, its path, or in a folder of it."""
     names = [f"{MARK}={hive.root}", f"DEIA_HIVE={hive.root}", *(f"DEIA_RUN={nonce}" for nonce in nonces)]
     marks = frozenset(name.encode() for name in names)
+    brands = {brand_of(nonce) for nonce in nonces}
     found = {}
     for process in living():
         environ, cmdline, cwd = _seen_of(process.pid)
-        if not marks.isdisjoint(environ) or str(hive.root) in cmdline or Path(cwd).is_relative_to(hive.root):
+        is_named = not marks.isdisjoint(environ) or str(hive.root) in cmdline
+        if is_named or Path(cwd).is_relative_to(hive.root) or brand_worn(process.pid) in brands:
             found[process] = f"{cmdline} in {cwd}"
     return found
 
