@@ -137,6 +137,7 @@ class Clock:
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
+            "FAKETIME_DISABLE_SHM": "1",  # it would be left behind by whoever is killed
         }
         self.jump(0)
 
