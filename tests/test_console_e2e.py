@@ -185,7 +185,7 @@ def test_a_tiny_terminal_is_no_reason_to_fail(hive: TrialHive) -> None:
     hive.launch("shell", 1)
     console.until("idle")
     console.press("?")
-    console.until("Help")
+    console.until("Help: ")
     console.press("escape")
     console.until("idle")
     console.resize(200, 50)

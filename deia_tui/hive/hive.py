@@ -85,7 +85,8 @@ class Hive:
         """Supervise while the context is entered; bots live on afterwards unless `CloseHive` said otherwise."""
         process = self._settings.process
         self._engine = LocalEngine(self._folder, ports=(process.first_port, process.last_port))
-        self._store = await Store.open(self._folder)
+        still_ours = self._lock.still_held if self._lock is not None else lambda: True
+        self._store = await Store.open(self._folder, still_ours=still_ours)
         try:
             async with httpx.AsyncClient(limits=_NO_LIMITS, trust_env=False) as http:
                 loaded = await self._store.load()

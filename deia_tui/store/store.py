@@ -51,25 +51,30 @@ class Store:
         self._samples = samples
 
     @classmethod
-    async def open(cls, folder: Folder, *, busy_timeout_s: float = 15.0) -> "Store":
+    async def open(
+        cls, folder: Folder, *, still_ours: Callable[[], bool] = lambda: True, busy_timeout_s: float = 15.0
+    ) -> "Store":
         """Open, or make, the databases in `folder`, which exists; a damaged one is mended first: see `examined`.
 
+        Nothing is committed once `still_ours` is false: StoreError.
         `busy_timeout_s`: how long to wait for another program that has locked a database. Raises ConfigError for those
         of a newer version.
         """
         with translated(folder.state_db):
             examined = await in_thread(lambda _: examine(folder))
             try:
-                return await cls._open(folder, examined, busy_timeout_s)
+                return await cls._open(folder, examined, still_ours, busy_timeout_s)
             except sqlite3.DatabaseError as error:
                 if not means_damage(error):
                     raise
                 damage = str(error)
             examined = Examined(mended=await in_thread(lambda _: mend(folder, damage)))
-            return await cls._open(folder, examined, busy_timeout_s)
+            return await cls._open(folder, examined, still_ours, busy_timeout_s)
 
     @classmethod
-    async def _open(cls, folder: Folder, examined: Examined, busy_timeout_s: float) -> "Store":
+    async def _open(
+        cls, folder: Folder, examined: Examined, still_ours: Callable[[], bool], busy_timeout_s: float
+    ) -> "Store":
         path = folder.state_db
         if not path.exists():
             await _make(path, busy_timeout_s)
@@ -77,12 +82,14 @@ class Store:
             connection = await open_writer(path, synchronous="FULL", busy_timeout_s=busy_timeout_s)
             stack.push_async_callback(connection.close)
             await migrate(connection, path, migrations())
+            await connection.execute("BEGIN IMMEDIATE")  # after the last commit of a supervisor that just lost the hive
             tables = await queries.read_tables(connection)
+            await connection.execute("COMMIT")
             reader = await open_reader(path, busy_timeout_s=busy_timeout_s)
             stack.push_async_callback(reader.close)
             samples = await Samples.open(folder.samples_db, busy_timeout_s=busy_timeout_s)
             stack.pop_all()
-        writer = Writer(connection, path, tables)
+        writer = Writer(connection, path, tables, still_ours)
         return cls(folder, examined, writer, reader, samples, busy_timeout_s=busy_timeout_s)
 
     async def close(self) -> None:

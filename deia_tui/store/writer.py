@@ -4,6 +4,7 @@ A unit is never taken back: a caller that is cancelled while it waits only misse
 """
 
 import asyncio
+import errno
 import json
 import sqlite3
 import time
@@ -52,10 +53,13 @@ class _Unit:
 
 
 class Writer:
-    """Owns `connection` from here on."""
+    """Owns `connection` from here on. It refuses to write once `still_ours` is false: somebody else may then."""
 
-    def __init__(self, connection: aiosqlite.Connection, path: Path, tables: Tables) -> None:
+    def __init__(
+        self, connection: aiosqlite.Connection, path: Path, tables: Tables, still_ours: Callable[[], bool]
+    ) -> None:
         self._connection = connection
+        self._still_ours = still_ours
         self._path = path
         self._tables = tables
         self._waiting: list[_Unit] = []
@@ -131,6 +135,8 @@ class Writer:
         self._began = time.monotonic()
         try:
             await self._connection.executescript("BEGIN IMMEDIATE; SAVEPOINT units")
+            if not self._still_ours():  # only now: whoever has the hive next reads nothing before our transaction ends
+                raise PermissionError(errno.EPERM, "the lock of this hive is gone, try again in a moment")
             tables = await self._apply(units, self._tables)
             await self._connection.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:

@@ -210,3 +210,17 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(folder: F
         assert other.execute("PRAGMA user_version").fetchone() == (99,)
     other.close()
     assert_ended(set(threading.enumerate()) - before)
+
+
+async def test_nothing_is_committed_once_the_hive_is_somebody_elses(folder: Folder) -> None:
+    ours = [True]
+    store = await Store.open(folder, still_ours=lambda: ours[0])
+    try:
+        assert await store.commit([scenes.launched("B")])
+        ours[0] = False
+        with pytest.raises(StoreError, match="lock of this hive is gone"):
+            await store.commit([scenes.launched("B")])
+        ours[0] = True
+        assert await store.commit([scenes.launched("B")]), "the transaction that was refused is over"
+    finally:
+        await store.close()
