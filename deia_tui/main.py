@@ -190,12 +190,13 @@ async def supervise(
 ) -> None:
     """Open the hive and serve its API until somebody closes it.
 
-    FastAPI is imported once the bots are looked after, and beside that: it takes a quarter of a second.
+    FastAPI, which takes a quarter of a second, is imported while the hive waits for its disk, its host and its bots.
     """
+    importing = asyncio.create_task(asyncio.to_thread(_import_api))
     async with hive.open():
         beside = asyncio.create_task(company(hive)) if company is not None else None
         try:
-            create_app, serving = await asyncio.to_thread(_import_api)
+            create_app, serving = await importing
             async with serving(create_app(hive, version=__version__), folder):
                 serving_now()
                 await hive.closed()
