@@ -2,7 +2,7 @@
 learnt anew, and no message is handed over twice."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from deia_tui.core import events as ev
 from deia_tui.core.alerts import Raise
@@ -26,11 +26,11 @@ async def learn(record: Record, store: Store, loaded: Loaded, found: NodeFound) 
         return loaded
     if loaded.set_back:
         for view in loaded.bots.values():
-            await record.add(*_interrupted(view, [*await store.pending(view.bot_id), *await _in_hand(view, store)]))
+            await record.add(*_interrupted(view, [*loaded.waiting(view.bot_id), *loaded.in_hand(view.bot_id)]))
         await store.accept_set_back()
     for placed in learnt:
         former = loaded.bots.get(placed.bot_id)
-        before = [] if former is None else await _end_of(former, store)
+        before = [] if former is None else _end_of(former, loaded)
         await record.add(*before, *_beginning_of(placed))
     if learnt:
         names = ", ".join(sorted(placed.bot_id for placed in learnt))
@@ -44,17 +44,13 @@ def _is_news(placed: Placed, loaded: Loaded) -> bool:
     return view is None or placed.run > view.run
 
 
-async def _end_of(view: BotView, store: Store) -> list[ev.Event]:
+def _end_of(view: BotView, loaded: Loaded) -> list[ev.Event]:
     """The run the store remembers has ended since, nobody knows how."""
     if view.state not in LIVE:
         return []
     at = time.time()
     exited = ev.BotExited(at=at, bot_id=view.bot_id, run=view.run, exit=ExitRecord(at=at))
-    return [*_interrupted(view, await _in_hand(view, store)), exited]
-
-
-async def _in_hand(view: BotView, store: Store) -> Sequence[MessageRow]:
-    return await store.open_messages(view.bot_id, view.run)
+    return [*_interrupted(view, loaded.in_hand(view.bot_id)), exited]
 
 
 def _interrupted(view: BotView, messages: Iterable[MessageRow]) -> list[ev.Event]:

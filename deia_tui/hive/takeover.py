@@ -29,7 +29,7 @@ async def take_over(roster: Roster, around: Surroundings, store: Store, loaded: 
     ended = {(end.bot_id, end.run): end for end in found.ended}
 
     async def take_up(view: BotView) -> None:
-        keeper = await _remember(view, around, store, loaded)
+        keeper = _remember(view, around, loaded)
         placed, end = live.pop(view.bot_id, None), ended.pop((view.bot_id, view.run), None)
         await _restore(keeper, roster, around, loaded, placed=placed, end=end)
 
@@ -64,15 +64,15 @@ def meet(roster: Roster, found: NodeFound) -> None:
             keeper.put(unseen(*run))
 
 
-async def _remember(view: BotView, around: Surroundings, store: Store, loaded: Loaded) -> Keeper:
+def _remember(view: BotView, around: Surroundings, loaded: Loaded) -> Keeper:
     settings, clock = around.settings, around.clock
     return Keeper(
         view.spec,
         life_of(view, settings.life_policy(view.spec), loaded.exits.get(view.bot_id, ()), clock),
         around,
-        breaker=breaker_of(view, settings.breaker_policy(), await store.recent_outcomes(view.bot_id), clock),
-        waiting=await store.pending(view.bot_id),
-        in_hand=await store.open_messages(view.bot_id, view.run),
+        breaker=breaker_of(view, settings.breaker_policy(), loaded.recent.get(view.bot_id, ()), clock),
+        waiting=loaded.waiting(view.bot_id),
+        in_hand=loaded.in_hand(view.bot_id),
     )
 
 

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 import aiosqlite
 
@@ -19,26 +20,9 @@ REGISTRY_CHANGES = "type IN ('bot_spawned', 'bot_adopted', 'bot_exited')"
 MAX_ANSWER = 1024 * 1024
 """Characters of one answer that a chat shows."""
 _PIECES = 512
-_SEARCHED = 1000
+_SEARCHED = 100
 """How many of a bot's last events are looked through for what its breaker counts."""
 _CUT = "\n[only the first 1 MiB of this answer is shown]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """What a supervisor starts from. `runs` is the last run of each bot, `exits` when its runs ended (unix seconds)
-    since a human last launched it; `registry_version` counts the changes to registry.json so far. `set_back`: this is
-    a backup, and nobody has looked yet at what may have happened since."""
-
-    bots: Mapping[str, BotView]
-    alerts: tuple[Alert, ...]
-    runs: Mapping[str, RunRow]
-    exits: Mapping[str, tuple[float, ...]]
-    breakers: Mapping[str, BreakerRow]
-    seq: int
-    next_alert_id: int
-    registry_version: int
-    set_back: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +38,36 @@ class MessageRow:
     status: str
     asked_at: float
     accepted_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What a supervisor starts from. `runs` is the last run of each bot, `exits` when its runs ended (unix seconds)
+    since a human last launched it, `unfinished` its messages without an end, `recent` how its last calls and runs ended
+    and when its breaker last was made anew, all oldest first; `registry_version` counts the changes to registry.json so
+    far. `set_back`: this is a backup, and nobody has looked yet at what may have happened since."""
+
+    bots: Mapping[str, BotView]
+    alerts: tuple[Alert, ...]
+    runs: Mapping[str, RunRow]
+    exits: Mapping[str, tuple[float, ...]]
+    breakers: Mapping[str, BreakerRow]
+    unfinished: Mapping[str, tuple[MessageRow, ...]]
+    recent: Mapping[str, tuple[ev.Event, ...]]
+    seq: int
+    next_alert_id: int
+    registry_version: int
+    set_back: bool = False
+
+    def waiting(self, bot_id: str) -> list[MessageRow]:
+        """Messages the bot has not accepted yet."""
+        return [message for message in self.unfinished.get(bot_id, ()) if message.status == "queued"]
+
+    def in_hand(self, bot_id: str) -> list[MessageRow]:
+        """Messages its last run accepted and did not finish."""
+        run = self.bots[bot_id].run
+        unfinished = self.unfinished.get(bot_id, ())
+        return [message for message in unfinished if message.status != "queued" and message.run == run]
 
 
 async def read_tables(connection: aiosqlite.Connection) -> Tables:
@@ -82,6 +96,8 @@ async def load(connection: aiosqlite.Connection) -> Loaded:
         runs={run.bot_id: run for run in await _last_runs(connection)},
         exits=await _exits(connection),
         breakers={row["bot_id"]: rows.read_breaker(row) for row in breakers},
+        unfinished=await _unfinished(connection),
+        recent=await _recent_outcomes(connection),
         seq=await _last_seq(connection),
         next_alert_id=next_alert_id,
         registry_version=version,
@@ -89,38 +105,9 @@ async def load(connection: aiosqlite.Connection) -> Loaded:
     )
 
 
-async def last_frame(connection: aiosqlite.Connection, bot_id: str, run: int) -> int:
-    found = await _fetch(connection, "SELECT last_seq FROM runs WHERE (bot_id, run) = (?, ?)", bot_id, run)
-    return int(found[0]["last_seq"]) if found else 0
-
-
-async def pending(connection: aiosqlite.Connection, bot_id: str) -> list[MessageRow]:
-    """Oldest first."""
-    return await _messages(connection, "bot_id = ? AND ended_at IS NULL AND status = 'queued'", bot_id)
-
-
 async def addressee(connection: aiosqlite.Connection, message_id: str) -> str | None:
     found = await _fetch(connection, "SELECT bot_id FROM messages WHERE message_id = ?", message_id)
     return str(found[0]["bot_id"]) if found else None
-
-
-async def open_messages(connection: aiosqlite.Connection, bot_id: str, run: int) -> list[MessageRow]:
-    """Oldest first."""
-    where = "bot_id = ? AND ended_at IS NULL AND run = ? AND status IN ('accepted', 'running')"
-    return await _messages(connection, where, bot_id, run)
-
-
-async def recent_outcomes(connection: aiosqlite.Connection, bot_id: str) -> list[ev.Event]:
-    """Oldest first, among the bot's last events."""
-    found = await _fetch(
-        connection,
-        f"""
-        SELECT data FROM (SELECT seq, type, data FROM events WHERE bot_id = ? ORDER BY seq DESC LIMIT {_SEARCHED})
-        WHERE type IN ('turn_ended', 'bot_exited', 'probe_failed', 'breaker_changed', 'bot_launched') ORDER BY seq
-        """,
-        bot_id,
-    )
-    return [codec.from_json(json.loads(row["data"])) for row in found]
 
 
 async def chat(connection: aiosqlite.Connection, bot_id: str, *, before: int | None, limit: int) -> list[ChatTurn]:
@@ -224,10 +211,25 @@ async def _alerts(connection: aiosqlite.Connection) -> tuple[Alert, ...]:
     return tuple(Alert(**dict(row)) for row in found)
 
 
-async def _messages(connection: aiosqlite.Connection, where: str, *values: object) -> list[MessageRow]:
+async def _unfinished(connection: aiosqlite.Connection) -> dict[str, tuple[MessageRow, ...]]:
     names = "number, message_id, bot_id, run, sender, text, status, asked_at, accepted_at"
-    found = await _fetch(connection, f"SELECT {names} FROM messages WHERE {where} ORDER BY number", *values)
-    return [MessageRow(**dict(row)) for row in found]
+    found = await _fetch(connection, f"SELECT {names} FROM messages WHERE ended_at IS NULL ORDER BY bot_id, number")
+    by_bot = groupby((MessageRow(**dict(row)) for row in found), key=lambda message: message.bot_id)
+    return {bot_id: tuple(messages) for bot_id, messages in by_bot}
+
+
+async def _recent_outcomes(connection: aiosqlite.Connection) -> dict[str, tuple[ev.Event, ...]]:
+    found = await _fetch(
+        connection,
+        f"""
+        SELECT events.bot_id, data FROM bots JOIN events
+        ON seq IN (SELECT seq FROM events WHERE bot_id = bots.bot_id ORDER BY seq DESC LIMIT {_SEARCHED})
+        WHERE type IN ('turn_ended', 'bot_exited', 'probe_failed', 'breaker_changed', 'bot_launched')
+        ORDER BY events.bot_id, seq
+        """,
+    )
+    by_bot = groupby(found, key=lambda row: str(row["bot_id"]))
+    return {bot_id: tuple(codec.from_json(json.loads(row["data"])) for row in rows) for bot_id, rows in by_bot}
 
 
 async def _turn(connection: aiosqlite.Connection, row: sqlite3.Row) -> ChatTurn:

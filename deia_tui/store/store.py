@@ -18,7 +18,7 @@ from deia_tui.store.backup import Backup, restore, rotate, save, take, unfinishe
 from deia_tui.store.database import migrate, migrations, open_reader, open_writer, translated
 from deia_tui.store.integrity import Verdict, inspect, means_damage
 from deia_tui.store.mending import Examined, examine, mend, set_aside
-from deia_tui.store.queries import Loaded, MessageRow
+from deia_tui.store.queries import Loaded
 from deia_tui.store.retention import Pruner, Retention, change
 from deia_tui.store.samples import Samples
 from deia_tui.store.threads import in_thread
@@ -112,30 +112,10 @@ class Store:
         with translated(self._path):
             return await queries.load(self._reader)
 
-    async def last_seq(self, bot_id: str, run: int) -> int:
-        """The number of the last frame stored of a run, or 0."""
-        with translated(self._path):
-            return await queries.last_frame(self._reader, bot_id, run)
-
-    async def pending(self, bot_id: str) -> list[MessageRow]:
-        """Messages the bot has not accepted yet, oldest first."""
-        with translated(self._path):
-            return await queries.pending(self._reader, bot_id)
-
     async def addressee(self, message_id: str) -> str | None:
         """The bot a message was sent to; None for an id nobody used."""
         with translated(self._path):
             return await queries.addressee(self._reader, message_id)
-
-    async def recent_outcomes(self, bot_id: str) -> list[Event]:
-        """How the bot's last calls and runs ended, and when its breaker last was made anew; oldest first."""
-        with translated(self._path):
-            return await queries.recent_outcomes(self._reader, bot_id)
-
-    async def open_messages(self, bot_id: str, run: int) -> list[MessageRow]:
-        """Messages this run accepted and did not finish, oldest first."""
-        with translated(self._path):
-            return await queries.open_messages(self._reader, bot_id, run)
 
     async def chat(self, bot_id: str, *, before: int | None = None, limit: int = 30) -> list[ChatTurn]:
         """As HiveClient.chat. An answer beyond 1 MiB is cut, and says so in its last line."""

@@ -36,6 +36,7 @@ async def test_what_was_wanted_comes_back(lab: HiveInTest, restore: bool) -> Non
     await power_cut(lab, bots, host_pid)
     async with lab.supervised() as hive:
         wanted = BotState.RUNNING if restore else BotState.STOPPED
+        await lab.until(lambda: all(lab.bot(bot_id).exit is not None for bot_id in ("BOT-001", "BOT-003")))
         await lab.until(lambda: {lab.bot("BOT-001").state, lab.bot("BOT-003").state} == {wanted})
         assert lab.bot("BOT-002").state is BotState.STOPPED
         events = [entry.event for entry in await hive.events(limit=5000)]

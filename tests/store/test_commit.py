@@ -68,8 +68,7 @@ async def test_frames_seen_before_are_left_out(store: Store) -> None:
     assert len(await store.commit(frames[:3])) == 3
     replayed = await store.commit(frames)
     assert [entry.event for entry in replayed] == frames[3:]
-    assert await store.last_seq("B", 1) == 5
-    assert await store.last_seq("B", 2) == 0
+    assert (await store.load()).runs["B"].last_seq == 5
     assert len(await store.commit([scenes.output("B", "m", "other run", 1, run=2)])) == 1
 
 
@@ -81,7 +80,6 @@ async def test_frames_of_a_former_run_are_known_after_a_restart(folder: Folder) 
     store = await Store.open(folder)
     old, new = scenes.output("B", "m", "x", 7), scenes.output("B", "m", "late", 8)
     assert [entry.event for entry in await store.commit([old, new, new])] == [new]
-    assert await store.last_seq("B", 1) == 8
     await store.close()
 
 
@@ -90,7 +88,7 @@ async def test_a_message_asked_twice_is_there_once(store: Store) -> None:
     twice = [scenes.asked("B", "m"), scenes.asked("B", "m"), scenes.asked("B", "n")]
     assert [entry.event for entry in await store.commit(twice)] == [twice[0], twice[2]]
     assert await store.commit([scenes.asked("B", "m", "another text")]) == []
-    assert [message.text for message in await store.pending("B")] == ["hello\nworld"] * 2
+    assert [message.text for message in (await store.load()).waiting("B")] == ["hello\nworld"] * 2
 
 
 async def test_a_cancelled_caller_leaves_whole_units_and_a_free_lock(store: Store) -> None:
@@ -159,9 +157,9 @@ async def test_a_file_that_cannot_grow_costs_only_the_units_that_did_not_fit(fol
     big = scenes.output("B", "m", "x" * 4_000_000, 1)
     with no_file_beyond(2_000_000), pytest.raises(StoreError):
         await store.commit([scenes.asked("B", "m"), big])
-    assert await store.pending("B") == []
+    assert (await store.load()).waiting("B") == []
     assert len(await store.commit([scenes.asked("B", "m"), big])) == 2
-    assert len(await store.pending("B")) == 1
+    assert len((await store.load()).waiting("B")) == 1
 
 
 async def test_text_that_is_none_is_stored_all_the_same(store: Store) -> None:
