@@ -35,6 +35,7 @@ class LocalEngine:
         self._tending: asyncio.Task[None] | None = None
         self._listen: Callable[[EngineEvent], None] = _ignore
         self._placing: set[Run] = set()
+        self._complete = False
 
     async def open(self, listen: Callable[[EngineEvent], None]) -> NodeFound:
         self._listen = listen
@@ -68,6 +69,11 @@ class LocalEngine:
         for link in self._links.values():
             link.exits.pop((bot_id, run), None)
         self._tell_all("forget", bot_id=bot_id, run=run)
+
+    def is_lost(self, bot_id: str, run: int) -> bool:
+        key = (bot_id, run)
+        known = key in self._placing or any(key in link.runs or key in link.exits for link in self._links.values())
+        return self._complete and not known
 
     async def close(self, *, retire: bool) -> None:
         if self._tending is not None:
@@ -145,14 +151,10 @@ class LocalEngine:
 
     def _found(self) -> NodeFound:
         assert self._home is not None
+        self._complete = True
         runs = {run: _placed(line) for link in self._links.values() for run, line in link.runs.items()}
         ended = {run: _ended(line) for link in self._links.values() for run, line in link.exits.items()}
-        return NodeFound(
-            pid=self._home.pid,
-            runs=list(runs.values()),
-            ended=list(ended.values()),
-            starting=frozenset(self._placing - runs.keys() - ended.keys()),
-        )
+        return NodeFound(pid=self._home.pid, runs=list(runs.values()), ended=list(ended.values()))
 
     # Losing them
 
@@ -163,6 +165,8 @@ class LocalEngine:
         if link is self._home:
             self._home = None
             self._placing.clear()
+        if link.runs or self._home is None:
+            self._complete = False
         self._lost.put_nowait((link, reason))
 
     async def _tend(self) -> None:

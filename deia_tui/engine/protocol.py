@@ -1,6 +1,6 @@
 """The seam between the supervisor and whatever makes bot processes: place, end and watch runs."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,12 +72,11 @@ class NodeLost:
 
 @dataclass(frozen=True, slots=True)
 class NodeFound:
-    """A node serves: these runs live, these ended and were not forgotten yet, these are about to be started."""
+    """A node serves: these runs live, these ended and were not forgotten yet."""
 
     pid: int
     runs: Sequence[Placed]
     ended: Sequence[Ended]
-    starting: Collection[tuple[str, int]] = frozenset()
 
 
 EngineEvent = Placed | NotPlaced | Ended | Sampled | NodeLost | NodeFound
@@ -98,6 +97,9 @@ class Engine(Protocol):
 
     def forget(self, bot_id: str, run: int) -> None:
         """The exit is committed."""
+
+    def is_lost(self, bot_id: str, run: int) -> bool:
+        """Is it certain, now, that no node has this run, starts it, or has told its end?"""
 
     async def close(self, *, retire: bool) -> None:
         """Let go of the node; with `retire` it ends as soon as it has no bots."""

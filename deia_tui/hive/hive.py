@@ -92,7 +92,7 @@ class Hive:
                 loaded = await self._store.load()
                 self._around = self._surroundings(loaded, http)
                 self._roster = Roster(self._around)
-                self._hosts = Hosts(self._record, self._roster, self._monitor, self._scribe, self._clock)
+                self._hosts = Hosts(self._around, self._roster, self._monitor, self._scribe)
                 found = await self._engine.open(self._listen)
                 chores = Chores(self._record)
                 for work in (self._clock.beat, self._guard_lock, self._hosts.attend, self._scribe.keep_files):

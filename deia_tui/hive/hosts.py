@@ -8,11 +8,10 @@ from deia_tui.core import events as ev
 from deia_tui.core.alerts import Clear, Raise
 from deia_tui.core.errors import StoreError
 from deia_tui.engine.protocol import NodeFound, NodeLost, Sampled
-from deia_tui.hive.clock import Clock
 from deia_tui.hive.monitor import Monitor
-from deia_tui.hive.record import Record
 from deia_tui.hive.roster import Roster
 from deia_tui.hive.scribe import Scribe
+from deia_tui.hive.surroundings import Surroundings
 from deia_tui.hive.takeover import meet
 
 SILENCE_S = 10.0
@@ -20,12 +19,13 @@ SILENCE_S = 10.0
 
 
 class Hosts:
-    def __init__(self, record: Record, roster: Roster, monitor: Monitor, scribe: Scribe, clock: Clock) -> None:
-        self._record = record
+    def __init__(self, around: Surroundings, roster: Roster, monitor: Monitor, scribe: Scribe) -> None:
+        self._around = around
+        self._record = around.record
         self._roster = roster
         self._monitor = monitor
         self._scribe = scribe
-        self._clock = clock
+        self._clock = around.clock
         self._said: asyncio.Queue[NodeLost | NodeFound | Sampled] = asyncio.Queue()
         self._silent = False
 
@@ -58,7 +58,7 @@ class Hosts:
                 await self._record.insist(ev.HostLost(at=time.time(), pid=pid, reason=reason))
             case NodeFound(pid=pid):
                 await self._record.insist(ev.HostStarted(at=time.time(), pid=pid))
-                meet(self._roster, event)
+                meet(self._roster, self._around, event)
 
     async def _miss(self) -> None:
         """A host that is gone is another alert."""

@@ -227,8 +227,10 @@ class Keeper:
     # Reports
 
     async def _take_placed(self, placed: Placed) -> None:
-        known = self._attendance is not None or not isinstance(self.life.state, lc.Starting | lc.Stopping)
-        if placed.run != self.life.run or known:
+        if placed.run != self.life.run or isinstance(self.life.state, lc.Off | lc.Backoff):
+            self._around.engine.kill(self.bot_id, placed.run)  # it was thought ended: nobody has it any more
+            return
+        if self._attendance is not None or not isinstance(self.life.state, lc.Starting | lc.Stopping):
             return
         spawned = ev.BotSpawned(
             at=time.time(),

@@ -21,6 +21,9 @@ class Launcher:
         """Take back a request that waits; False when the run was already placed."""
         return self._waiting.pop(bot_id, None) is not None
 
+    def has_waiting(self, bot_id: str) -> bool:
+        return bot_id in self._waiting
+
     def release(self, bot_id: str) -> None:
         """The bot has started, or will not."""
         self._starting.discard(bot_id)

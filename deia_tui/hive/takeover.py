@@ -48,19 +48,21 @@ def machine_restarted(loaded: Loaded) -> bool:
     return last is not None and _before_boot(last)
 
 
-def meet(roster: Roster, found: NodeFound) -> None:
-    """A new host: what it does not know of has ended unseen; what the former could not tell, it tells now."""
-    known = {(run.bot_id, run.run): run for run in found.runs}
-    ended = {(end.bot_id, end.run) for end in found.ended}
-    for end in found.ended:
-        if (keeper := roster.find(end.bot_id)) is not None:
-            keeper.put(end)
-    for keeper in roster:
+def meet(roster: Roster, around: Surroundings, found: NodeFound) -> None:
+    """A new host: what no host knows of has ended unseen; what the former could not tell, it tells now.
+
+    What waits its turn to start is not lost, nor is what was given to the new host since it was found.
+    """
+    reports: list[Ended | Placed] = [*found.ended, *found.runs]
+    for report in reports:
+        if (keeper := roster.find(report.bot_id)) is not None:
+            keeper.put(report)
+    here = {(placed.bot_id, placed.run) for placed in found.runs}
+    for keeper in roster.with_process():
         run = (keeper.bot_id, keeper.life.run)
-        if (placed := known.get(run)) is not None:
-            keeper.put(placed)
+        if run in here:
             keeper.insist()
-        elif run not in ended and run not in found.starting and keeper in roster.with_process():
+        elif around.engine.is_lost(*run) and not around.launcher.has_waiting(keeper.bot_id):
             keeper.put(unseen(*run))
 
 

@@ -1,6 +1,7 @@
 """The host dies: bots live on and work, a new host takes them up, and what nobody saw is not guessed."""
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -82,3 +83,17 @@ def test_host_and_supervisor_die_together(hive: FaultyHive) -> None:
     }
     [exited] = hive.events("bot_exited")
     assert (exited["exit"]["code"], exited["exit"]["signal"]) == (None, None)
+
+
+@pytest.mark.fault(15)
+def test_a_host_that_dies_amid_a_launch_costs_no_bot_and_leaves_none_behind(hive: FaultyHive) -> None:
+    hive.serve()
+    with ThreadPoolExecutor(1) as pool:
+        launching = pool.submit(hive.launch, "shell", 25)
+        until(hive.pids, "the first of them to start")
+        hit(hive.host())
+        bots = launching.result()
+    assert len(bots) == 25
+    live = {bot["id"]: (bot["state"], bot["pid"]) for bot in hive.ask("GET", "/api/bots")}
+    assert live == {bot_id: ("running", pid) for bot_id, pid in hive.pids().items()}
+    assert {event["run"] for event in hive.events("bot_exited", bot_id=bots[-1])} == set(), "it was not started yet"
