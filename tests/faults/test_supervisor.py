@@ -1,6 +1,7 @@
 """Two supervisors want one hive: there is never more than one, and bots do not notice who it is."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -89,3 +90,13 @@ def _holder(hive: FaultyHive) -> int:
         return int(json.loads((hive.folder.run / "lock").read_bytes())["pid"])
     except (OSError, ValueError, KeyError):
         return 0
+
+
+@pytest.mark.fault(17)
+def test_a_deleted_run_folder_cuts_nobody_off(hive: FaultyHive) -> None:
+    hive.serve()
+    hive.launch("shell", 2)
+    shutil.rmtree(hive.folder.run)
+    assert {bot["state"] for bot in until(hive.status, "a supervisor that answers again")["bots"]} == {"running"}
+    hive.ask("POST", "/api/bot/restart/BOT-001")  # the folder it works in is there again
+    assert hive.turn(hive.send("BOT-001", "echo still here"))["status"] == "answered"
