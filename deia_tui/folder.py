@@ -102,6 +102,7 @@ class Folder:
 
     def create(self) -> None:
         """Make the folders, and close to others what is open to them; ConfigError when that is not allowed here."""
+        self._refuse_unspeakable_path()
         try:
             self._refuse_shared_disk()
             for path in (self.deia, self.run):
@@ -117,6 +118,16 @@ class Folder:
             raise ConfigError(
                 f"Cannot write to {self.deia} ({reason}): choose another folder with --hive DIR."
             ) from error
+
+    def _refuse_unspeakable_path(self) -> None:
+        """Store, API and logs are UTF-8, and all of them name the folder."""
+        try:
+            str(self.root).encode()
+        except UnicodeEncodeError:
+            raise ConfigError(
+                "The path of this folder is no UTF-8 text here: rename it, set a UTF-8 locale, "
+                "or choose another folder with --hive DIR."
+            ) from None
 
     def _refuse_shared_disk(self) -> None:
         kind = file_system(self.deia)

@@ -214,7 +214,7 @@ def _import_api() -> "tuple[Callable[..., FastAPI], Callable[[FastAPI, Folder], 
 
 
 def _at_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))  # None: it is closed
 
 
 for _command in (*cli.COMMANDS, *backups.COMMANDS):

@@ -271,3 +271,9 @@ def test_another_user_reads_nothing(tmp_path: Path) -> None:
     assert not readable()
     folder.deia.chmod(0o755)
     assert not readable()
+
+
+def test_a_path_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no UTF-8 text"):
+        Folder(tmp_path / os.fsdecode(b"h\xff")).create()
+    assert list(tmp_path.iterdir()) == []
