@@ -305,9 +305,12 @@ class Hive:
             wake()
 
     def _read_catalogue(self) -> Catalogue:
-        """As its files are now; what agents get in their environment is as they were when last read."""
+        """As its files are now; what agents get in their environment is as they were when last read.
+
+        Bots of an agent that is gone from there live on, and start again with what it had.
+        """
         found = launching.read(self._catalogue)
-        self._agents = found.settings.agents
+        self._agents = {**self._agents, **found.settings.agents}
         return found
 
 

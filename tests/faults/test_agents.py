@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.faults.hive import FaultyHive
+from tests.faults.hive import FaultyHive, hit
+from tests.hives import until
 
 
 @pytest.mark.fault(43)
@@ -45,3 +46,17 @@ def test_a_program_that_goes_away_later_fails_the_message_not_the_bot(hive: Faul
     assert len(hive.events("bot_starting")) == 2, "nobody tries again before a human has mended it"
     rows = hive.journal("BOT-001-errors.jsonl")
     assert any(str(program) in row["message"] for row in rows)
+
+
+@pytest.mark.fault(43)
+def test_an_agent_that_is_no_longer_declared_keeps_its_environment(hive: FaultyHive) -> None:
+    program = hive.script("keyed", "import os; print(os.environ.get('KEY'))")
+    hive.configure(hive.agent("keyed", program, "env = {KEY = 'mine'}"))
+    hive.serve()
+    hive.launch("keyed", 1)
+    hive.configure("")
+    hive.launch("shell", 1)  # reads it
+    hit(hive.pids()["BOT-001"])
+    hive.until_running("BOT-001", run=2)
+    asked = hive.send("BOT-001", "which?")
+    assert until(lambda: hive.answer(asked), "an answer").strip() == "mine"
