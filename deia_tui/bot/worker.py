@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from deia_tui.bot.agents.protocol import Agent, TurnResult
@@ -129,6 +129,8 @@ class Worker:
         result = await self._agent.prompt(message.text, answer)
         answer.finish()
         self.current = None
+        if self.phase == "stopping" and result.status == "interrupted":
+            result = replace(result, error="the bot stopped before it was done")
         self._ended(message, result, time.monotonic() - started)
 
     def _give_up_queue(self) -> None:

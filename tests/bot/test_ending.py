@@ -119,6 +119,7 @@ async def test_after_the_grace_period_the_turn_is_interrupted(tmp_path: Path) ->
     last = decode(spool.after(spool.last_seq - 1)[0])
     assert last is not None
     assert (last["type"], last["status"]) == ("turn_ended", "interrupted")
+    assert last["error"] == "the bot stopped before it was done"
 
 
 async def test_daemons_go_with_the_bot(bot: Bot) -> None:
