@@ -122,7 +122,7 @@ def _row(bot: dict[str, Any]) -> tuple[str, ...]:
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until all of them answer.")
 @command
 def launch(what: str, count: int, bot_id: str | None, wait: bool) -> None:
-    """Launch bots of a template or agent WHAT and print their ids."""
+    """Launch bots of a template or agent WHAT, or the bot that hive.toml declares as WHAT, and print their ids."""
     body = {"what": what, "count": count, "bot_id": bot_id, "wait": wait}
     click.echo("\n".join(_remote().post("/api/bot/launch", body)["bots"]))
 

@@ -261,8 +261,9 @@ class Catalogue(Section):
         )
 
     def _did_you_mean(self, what: str) -> str:
-        close = difflib.get_close_matches(what, self.names(), n=1)
-        return f": did you mean '{close[0]}'?" if close else f"; known are {', '.join(self.names())}"
+        known = [*self.names(), *self.settings.bots]
+        close = difflib.get_close_matches(what, known, n=1)
+        return f": did you mean '{close[0]}'?" if close else f"; known are {', '.join(known)}"
 
 
 def load(folder: Folder) -> Catalogue:

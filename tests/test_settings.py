@@ -267,7 +267,7 @@ def test_a_declared_bot_has_the_last_word() -> None:
     ("what", "status", "sentence"),
     [
         ("codr", 404, "There is no template or agent 'codr': did you mean 'coder'?"),
-        ("zzz", 404, "There is no template or agent 'zzz'; known are coder, lost, shell, llm, empty, claude."),
+        ("zzz", 404, "There is no template or agent 'zzz'; known are coder, lost, shell, llm, empty, claude, BOT-001"),
         ("lost", 404, "Template 'lost' wants agent 'gone': declare [agents.gone] in hive.toml."),
         ("claude", 422, "Agent 'claude' is of kind 'claude', which this version cannot drive"),
         ("empty", 422, "[agents.empty] in hive.toml has no argv: name its program."),
