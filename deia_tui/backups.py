@@ -43,10 +43,11 @@ def restore(folder: Folder, file: Path | None, as_json: bool) -> None:
     from deia_tui.hive.lock import HiveLock, HiveTaken
 
     with cli.errors_as_sentences():
+        source = _source(folder, file)
         folder.create()
         try:
             with HiveLock(folder, "restore"):
-                done = _restore(folder, None if file is None else file.absolute())
+                done = _restore(folder, source)
         except HiveTaken as taken:
             raise DeiaError(
                 f"A supervisor ({taken.holder}) has this hive: end it with 'deia-tui shutdown --leave-bots' first."
@@ -60,13 +61,16 @@ def restore(folder: Folder, file: Path | None, as_json: bool) -> None:
         _say(done, "\n".join(lines), as_json=as_json)
 
 
-def _restore(folder: Folder, file: Path | None) -> dict[str, Any]:
+def _source(folder: Folder, file: Path | None) -> Path:
+    if file is not None and not file.exists():
+        raise DeiaError(f"{file} does not exist.")
+    return file.absolute() if file is not None else _newest_sound(folder)
+
+
+def _restore(folder: Folder, source: Path) -> dict[str, Any]:
     from deia_tui.store import backup as bk
     from deia_tui.store.mending import set_aside
 
-    if file is not None and not file.exists():
-        raise DeiaError(f"{file} does not exist.")
-    source = file or _newest_sound(folder)
     asides: list[Path | None] = []
     files = bk.restore(source, folder, lambda: asides.append(set_aside(folder.state_db, "replaced")))
     replaced = bk.restore_files(files, folder, time.time())

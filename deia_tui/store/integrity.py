@@ -59,7 +59,8 @@ def means_damage(error: sqlite3.DatabaseError) -> bool:
 
 def _damage(connection: sqlite3.Connection) -> str:
     if connection.execute("PRAGMA user_version").fetchone() == (0,):
-        return "it is empty"
+        foreign = connection.execute("SELECT name FROM sqlite_schema").fetchone() is not None
+        return "it is no store of deia-tui" if foreign else "it is empty"
     if connection.execute("SELECT name FROM sqlite_schema WHERE name = 'events'").fetchone() is None:
         return "it is no store of deia-tui"
     (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()

@@ -50,8 +50,12 @@ def test_what_cannot_be_restored_changes_nothing(operator: Operator, tmp_path: P
     nothing = operator.run("restore")
     assert (nothing.returncode, "no sound backup" in nothing.stderr) == (1, True)
     assert "nothing to back up" in operator.run("backup").stderr
+    assert not operator.folder.deia.exists()
     bad = tmp_path / "bad.db"
     bad.write_bytes(b"no database" * 100)
     refused = operator.run("restore", str(bad))
     assert (refused.returncode, "damaged" in refused.stderr, "Traceback" in refused.stderr) == (1, True, False)
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE anything (at REAL)")
+    assert "is no store of deia-tui" in operator.run("restore", str(tmp_path / "other.db")).stderr
     assert not operator.folder.state_db.exists()
