@@ -29,8 +29,10 @@ class Answer:
         self._streams = (_Stream(log, self._say), _Stream(log, self._beside))
         self._text = Text()
         self._lines = Lines()
+        self._log = log
         self._room = KEEP
         self._cut = 0
+        self._dropped = 0
         self._second = 0.0
         self._warnings = 0
 
@@ -40,6 +42,14 @@ class Answer:
     def warn(self, data: bytes) -> None:
         self._streams[1].feed(data)
 
+    def remark(self, sentence: str) -> None:
+        self._log.line(sentence)
+        self._note(sentence)
+
+    def drop(self, count: int) -> None:
+        self._dropped += count
+        self._spool.dropped_output_bytes += count
+
     def finish(self) -> None:
         """The turn is over: say what was kept back, and how much was left out."""
         for stream in self._streams:
@@ -48,6 +58,8 @@ class Answer:
         self._warn_of(self._lines.feed(b"", final=True))
         self._report_dropped()
         self._warnings = 0
+        if self._dropped:
+            self.remark(f"{self._dropped} bytes that the agent wrote were dropped: it was interrupted.")
         if self._cut:
             self._note(f"{self._cut} bytes of the answer are in the output log only.")
 

@@ -105,7 +105,7 @@ async def test_after_the_grace_period_the_turn_is_interrupted(tmp_path: Path) ->
     folder.create()
     log = OutputLog(folder.output_log("BOT-001"))
     spool = Spool(folder.spool("BOT-001", 1), log.line)
-    place = Place(folder=tmp_path, own=False, env=dict(os.environ))
+    place = Place(folder=tmp_path, own=False, spools=tmp_path, env=dict(os.environ))
     worker = Worker(Shell(place, Children(), 60.0), spool, log, grace_s=0.1)
     worker.open()
     worker.accept(Message("endless", "sleep 60"))

@@ -52,8 +52,10 @@ class CommandLine:
     @contextmanager
     def _program(self, prompt: str) -> Iterator[Program]:
         """The program for one prompt, and the prompt's file as long as it runs."""
-        spec = self.spec
-        program = Program(argv=spec.argv, cwd=self.place.folder, env=self.place.env, timeout_s=spec.timeout_s)
+        spec, place = self.spec, self.place
+        program = Program(
+            argv=spec.argv, cwd=place.folder, env=place.env, spools=place.spools, timeout_s=spec.timeout_s
+        )
         match spec.prompt:
             case "stdin":
                 yield replace(program, stdin=prompt.encode())

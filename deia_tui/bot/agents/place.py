@@ -11,10 +11,14 @@ from deia_tui.folder import Folder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """`own`: the folder belongs to the bot, under `.deia/run/work/`; otherwise it must be there."""
+    """`own`: the folder belongs to the bot, under `.deia/run/work/`; otherwise it must be there.
+
+    `spools` is where files of the bot itself may lie for a while.
+    """
 
     folder: Path
     own: bool
+    spools: Path
     env: dict[str, str]
 
     def prepare(self) -> None:
@@ -38,6 +42,7 @@ class Place:
 
 def place_of(seed: Seed) -> Place:
     env = {**seed.env, "DEIA_BOT_ID": seed.bot_id, "DEIA_RUN": seed.nonce, "DEIA_HIVE": str(seed.root)}
-    if seed.spec.workdir:
-        return Place(folder=Path(seed.spec.workdir), own=False, env=env)
-    return Place(folder=Folder(seed.root).workspace(seed.bot_id), own=True, env=env)
+    folder, workdir = Folder(seed.root), seed.spec.workdir
+    if workdir:
+        return Place(folder=Path(workdir), own=False, spools=folder.spools, env=env)
+    return Place(folder=folder.workspace(seed.bot_id), own=True, spools=folder.spools, env=env)

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
+from deia_tui.bot.agents.backlog import Backlog
 from deia_tui.bot.agents.protocol import Emit, TurnResult
 from deia_tui.bot.agents.pump import Pump
 from deia_tui.bot.children import Children, die_with
@@ -21,6 +22,8 @@ _LADDER = ((signal.SIGINT, 0.5), (signal.SIGTERM, 1.0))
 """How a program is asked to end, with the seconds it gets each time; then its tree is killed."""
 _LAST_WORDS_S = 0.2
 """How long output is waited for once the program ended, if something else holds its stdout."""
+_REST_S = 0.3
+"""How long what it wrote before that is delivered in a turn that was cancelled."""
 
 Cut = Literal["cancelled", "timeout"]
 Process = subprocess.Popen[bytes]
@@ -28,11 +31,13 @@ Process = subprocess.Popen[bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """`argv[0]` is looked up on the PATH of `env`; `stdin` is all the program will read there."""
+    """`argv[0]` is looked up on the PATH of `env`; `stdin` is all the program will read there; in `spools` lies what it
+    writes faster than it can be relayed."""
 
     argv: tuple[str, ...]
     cwd: Path
     env: dict[str, str]
+    spools: Path
     timeout_s: float
     stdin: bytes = b""
 
@@ -51,17 +56,17 @@ async def run(program: Program, emit: Emit, *, cancelled: asyncio.Event, childre
         children.expect(process.pid)
         try:
             with _exit_of(process.pid) as exited:
-                streams = _Streams(process, emit)
+                streams = _Streams(process, emit, program.spools)
                 cut = await _exit_or_cut(exited, cancelled, program.timeout_s)
                 if cut:
                     await _ask_to_end(process.pid, exited)
                     await children.kill(spare=earlier)
-                await streams.finish()
+                is_whole = await streams.finish(cancelled)
         finally:
             process.kill()
             process.wait()
             children.release(process.pid)
-    return _result(process.returncode, cut, program.timeout_s)
+    return _result(process.returncode, cut if is_whole else "cancelled", program.timeout_s)
 
 
 def _result(code: int, cut: Cut | None, timeout_s: float) -> TurnResult:
@@ -89,20 +94,32 @@ def _signal_name(number: int) -> str:
 class _Streams:
     """The program's stdout becomes the answer, its stderr lines beside it."""
 
-    def __init__(self, process: Process, emit: Emit) -> None:
+    def __init__(self, process: Process, emit: Emit, folder: Path) -> None:
         assert process.stdout and process.stderr
-        self._pumps = (Pump(process.stdout, emit.output), Pump(process.stderr, emit.warn))
+        self._emit = emit
+        self._pumps = (
+            Pump(Backlog(process.stdout, folder, emit.remark), emit.output),
+            Pump(Backlog(process.stderr, folder, emit.remark), emit.warn),
+        )
 
-    async def finish(self) -> None:
-        """Take what is still in the pipes; whoever else holds them must not make anybody wait."""
+    async def finish(self, cancelled: asyncio.Event) -> bool:
+        """Take what is still in the pipes; whoever else holds them must not make anybody wait. Returns whether
+        it is whole: what is left is dropped soon after `cancelled`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_S):
                 for pump in self._pumps:
-                    await pump.ended.wait()
+                    await pump.complete.wait()
         for pump in self._pumps:
             pump.close()
         for pump in self._pumps:
-            await pump.ended.wait()
+            await _first_of(pump.ended, cancelled)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_REST_S):
+                for pump in self._pumps:
+                    await pump.ended.wait()
+        dropped = sum(pump.drop() for pump in self._pumps)
+        self._emit.drop(dropped)
+        return not dropped
 
 
 def _launch(program: Program) -> Process:
@@ -172,15 +189,19 @@ def _exit_of(pid: int) -> Iterator[asyncio.Event]:
 
 
 async def _exit_or_cut(exited: asyncio.Event, cancelled: asyncio.Event, timeout_s: float) -> Cut | None:
-    waits = [asyncio.ensure_future(event.wait()) for event in (exited, cancelled)]
+    await _first_of(exited, cancelled, timeout_s=timeout_s)
+    if cancelled.is_set():
+        return "cancelled"
+    return None if exited.is_set() else "timeout"
+
+
+async def _first_of(*events: asyncio.Event, timeout_s: float | None = None) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
         await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()
-    if cancelled.is_set():
-        return "cancelled"
-    return None if exited.is_set() else "timeout"
 
 
 async def _ask_to_end(group: int, exited: asyncio.Event) -> None:

@@ -27,6 +27,12 @@ class Emit(Protocol):
     def warn(self, data: bytes) -> None:
         """A piece of the lines the agent wrote beside its answer."""
 
+    def remark(self, sentence: str) -> None:
+        """What the operator should know of how this is relayed."""
+
+    def drop(self, count: int) -> None:
+        """So many bytes of what the agent wrote come no more."""
+
 
 class Agent(Protocol):
     """One turn at a time; all methods are called from the bot's event loop."""

@@ -25,7 +25,10 @@ class Shell:
         verdict = judge(text)
         if isinstance(verdict, Refused):
             return _refused(f"{verdict.reason}; send a plain command line, or one that runs a script")
-        program = Program(argv=verdict.argv, cwd=self.place.folder, env=self.place.env, timeout_s=self.timeout_s)
+        place = self.place
+        program = Program(
+            argv=verdict.argv, cwd=place.folder, env=place.env, spools=place.spools, timeout_s=self.timeout_s
+        )
         try:
             return await run(program, emit, cancelled=self._cancelled, children=self.children)
         except NotStarted as error:

@@ -1,0 +1,146 @@
+"""What a program has written and the bot has not relayed yet: the beginning in memory, what comes faster than it can be
+relayed in a file without a name. Whoever writes waits only when both are full, or when the disk takes no more."""
+
+import fcntl
+import os
+import struct
+import tempfile
+import termios
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+CHUNK = 64 * 1024
+"""Bytes in memory at most, and bytes that are taken at once."""
+READ_AHEAD = 256 * 1024 * 1024
+"""Bytes in the file at most, which is used as a ring."""
+_LARGE_PIPE = 1024 * 1024
+_PIECE = _LARGE_PIPE // 4
+"""Bytes moved at once: the program goes on writing when the first of them are out of a full pipe."""
+_KEPT = _LARGE_PIPE
+"""Size up to which the file is left as it is once all was taken: it will be needed again."""
+
+
+class Backlog:
+    """Owns `pipe`. The file lies in `folder`; `complain` is told, once, why it cannot be used."""
+
+    def __init__(self, pipe: IO[bytes], folder: Path, complain: Callable[[str], None]) -> None:
+        self._pipe = pipe
+        self._folder = folder
+        self._complain = complain
+        self._complained = False
+        self._memory = b""
+        self._file: IO[bytes] | None = None
+        self._spilled = 0
+        self._taken = 0
+        """Bytes that went into the file since it was empty, and came out of it again."""
+        self._last: int | None = None
+        """Bytes that may still be taken from the pipe; None is all that come."""
+        os.set_blocking(pipe.fileno(), False)
+
+    def __len__(self) -> int:
+        return len(self._memory) + self._spilled - self._taken
+
+    @property
+    def fd(self) -> int:
+        return self._pipe.fileno()
+
+    @property
+    def complete(self) -> bool:
+        """Nothing more will come."""
+        return self._pipe.closed
+
+    def enlarge_pipe(self) -> None:
+        """For a flood. Each user may only have a few of these."""
+        with suppress(OSError):
+            fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, _LARGE_PIPE)
+
+    def fill(self) -> int:
+        """Empty the pipe once, as far as there is room; returns how much came."""
+        before = len(self)
+        with suppress(BlockingIOError):
+            while not self.complete and len(self) - before < _LARGE_PIPE:
+                if not self._move():
+                    break
+        return len(self) - before
+
+    def take(self) -> bytes:
+        """The next bytes, CHUNK at most."""
+        if self._memory or self._file is None:
+            data, self._memory = self._memory, b""
+            return data
+        at = self._taken % READ_AHEAD
+        data = os.pread(self._file.fileno(), min(CHUNK, READ_AHEAD - at, len(self)), at)
+        self._taken += len(data)
+        if self._taken == self._spilled:
+            self._clear()
+        return data
+
+    def limit(self) -> None:
+        """Take what is in the pipe by now, and no more."""
+        if not self.complete:
+            (self._last,) = struct.unpack("i", fcntl.ioctl(self._pipe, termios.FIONREAD, b"\0\0\0\0"))
+            self._close_if_done()
+
+    def drop(self) -> int:
+        """Give up the rest; returns how much of it there was."""
+        self.limit()
+        dropped = len(self) + (self._last or 0)
+        self._memory, self._last = b"", 0
+        self._clear()
+        self._close_if_done()
+        return dropped
+
+    def close(self) -> None:
+        self._pipe.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _move(self) -> int:
+        """Some bytes out of the pipe: 0 when there is no room or this was the end. Raises BlockingIOError when the pipe
+        is empty."""
+        most = _PIECE if self._last is None else min(_PIECE, self._last)
+        in_order = self._spilled == self._taken
+        if in_order and (room := CHUNK - len(self._memory)):
+            data = os.read(self.fd, min(room, most))
+            self._memory += data
+            count = len(data)
+        elif (spilt := self._spill(most)) is not None:
+            count = spilt
+        else:
+            return 0
+        if self._last is not None:
+            self._last -= count
+        self._close_if_done(at_end=not count)
+        return count
+
+    def _spill(self, most: int) -> int | None:
+        """None when there is no room."""
+        at = self._spilled % READ_AHEAD
+        room = min(READ_AHEAD - at, READ_AHEAD - (self._spilled - self._taken))
+        if not room:
+            return None
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
+            count = os.splice(self.fd, self._file.fileno(), min(most, room), offset_dst=at, flags=os.SPLICE_F_NONBLOCK)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            if not self._complained:
+                self._complained = True
+                self._complain(f"The agent has to wait for the bot, no disk takes what it writes: {error.strerror}.")
+            return None
+        self._spilled += count
+        return count
+
+    def _clear(self) -> None:
+        if self._file is not None and self._spilled > _KEPT:
+            os.ftruncate(self._file.fileno(), 0)
+        self._spilled = self._taken = 0
+
+    def _close_if_done(self, *, at_end: bool = False) -> None:
+        if at_end or self._last == 0:
+            self._pipe.close()
