@@ -42,12 +42,19 @@ _PEM = re.compile(
 )
 """A private key over several lines, or its beginning."""
 
+_ASSIGNED = r"""[\w-]{0,44}\\?["']?[ \t]{0,4}[:=]"""
 _HINT = re.compile(
-    rb"token|secret|passw|passphrase|api[_-]?key|access[_-]?key|private[_-]?key|credential|authorization|bearer|basic"
-    rb"|sk[-_]|rk[-_]|pk[-_]|gh[pousr]_|github_pat_|glpat-|xox|akia|asia|aiza|eyj|://|:[\w-]{35}"
+    (
+        rf"token{_ASSIGNED}|s(?:ecret{_ASSIGNED}|k[-_][\w-]{{16}})|credential{_ASSIGNED}"
+        rf"|p(?:ass(?:w|phrase){_ASSIGNED}|rivate[_-]?key{_ASSIGNED}|k[-_][\w-]{{16}})|rk[-_][\w-]{{16}}"
+        rf"|a(?:pi[_-]?key{_ASSIGNED}|ccess[_-]?key{_ASSIGNED}|uthorization{_ASSIGNED}|kia\w{{16}}|sia\w{{16}}|iza[\w-]{{30}})"
+        r"|b(?:earer|asic)[ \t]{1,4}[\w.~+/=-]{8}"
+        r"|g(?:h[pousr]_\w{16}|ithub_pat_|lpat-)|xox[a-z]-|eyj[\w-]{8}"
+        r"|:(?://[^\s:/@]{0,100}:[^\s/@]{1,200}@|[\w-]{35})"
+    ).encode()
 )
 """Each secret in a line has one of these, in lower case, and begins there or shortly before. To look for them first is
-ten times as fast."""
+ten times as fast, and faster still if each begins with one of a few letters."""
 _BEFORE_HINT = 22
 
 _OPEN = re.compile(

@@ -10,17 +10,21 @@ from pathlib import Path
 
 import psutil
 
+from deia_tui.bot.output_log import SHARE
 from deia_tui.hive.launching import agent_environment
 
 from ..hives import TrialHive
 from .figures import Figure
 from .subject import empty_hive, pss_mb
 
-ROUNDS = 5
+ROUNDS = 7
 LINES = 1_000_000
+LINE = "What nobody wants to know, a little longer than seventy characters, plainly."
 FLOODS = {
     "seq": ["seq", str(LINES)],
+    "yes | head, 77 bytes a line": ["sh", "-c", f"yes '{LINE}' | head -n {LINES}"],
     "Python, stdout": [sys.executable, "-c", f"for n in range({LINES}): print(n)"],
+    "Python, stdout, 77 bytes a line": [sys.executable, "-c", f"for n in range({LINES}): print('{LINE}')"],
     "Python, stderr": [sys.executable, "-c", f"import sys\nfor n in range({LINES}): print(n, file=sys.stderr)"],
 }
 YES_S = 3.0
@@ -34,13 +38,12 @@ TIMER = (
 def flood() -> Iterator[Figure]:
     with empty_hive() as hive:
         took = hive.root / "took"
-        agents = {name.replace(", ", "-").lower(): argv for name, argv in FLOODS.items()}
+        agents = {f"flood-{number}": argv for number, argv in enumerate(FLOODS.values())}
         hive.folder.create()
         hive.folder.hive_toml.write_text("".join(_agent(name, _timed(took, argv)) for name, argv in agents.items()))
         hive.serve()
         for what, (name, argv) in zip(FLOODS, agents.items(), strict=True):
-            ratio = _under_a_bot(hive, name, took) / _into_a_file(hive.root / "output", _timed(took, argv), took)
-            yield Figure(what=f"1e6 lines, {what}: bot / file, best of {ROUNDS}", measured=ratio, at_most=1.2, digits=2)
+            yield from _compared(hive, what, name, _timed(took, argv), took)
         yield from _yes(hive)
 
 
@@ -52,27 +55,34 @@ def _timed(took: Path, argv: list[str]) -> list[str]:
     return [sys.executable, "-c", TIMER, str(took), *argv]
 
 
-def _into_a_file(path: Path, argv: list[str], took: Path) -> float:
-    times = []
-    for _ in range(ROUNDS):
-        with path.open("wb") as output:
-            env = agent_environment(os.environ)  # PYTHONUNBUFFERED makes a difference
-            subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, check=True)
-        times.append(float(took.read_text()))
-    return min(times)
-
-
-def _under_a_bot(hive: TrialHive, name: str, took: Path) -> float:
-    """The lines must all be in the output log afterwards."""
+def _compared(hive: TrialHive, what: str, name: str, argv: list[str], took: Path) -> Iterator[Figure]:
+    """By turns, for the machine has others to serve; the lines must all be in the output log afterwards, if that may
+    become so large."""
     (bot,) = hive.launch(name, 1)
-    times = []
-    for _ in range(ROUNDS):
+    under_bot, into_file, turns = [], [], []
+    for finished in range(1, ROUNDS + 1):
+        size = _run_into(hive.root / "output", argv)
+        into_file.append(float(took.read_text()))
+        began = time.perf_counter()
         hive.cli("send", bot, "go")
-        times.append(float(took.read_text()))
-    found = sum(path.read_bytes().count(b"\n") for path in hive.folder.logs.glob(f"{bot}-output.log*"))
-    assert found == ROUNDS * LINES, f"{found} lines of {ROUNDS * LINES} are in the output log"
+        turns.append(time.perf_counter() - began)
+        under_bot.append(float(took.read_text()))
+        if finished * size < SHARE // 2:
+            found = sum(path.read_bytes().count(b"\n") for path in hive.folder.logs.glob(f"{bot}-output.log*"))
+            assert found == finished * LINES, f"{found} lines of {finished * LINES} are in the output log"
     hive.cli("stop", bot)
-    return min(times)
+    ratio = min(under_bot) / min(into_file)
+    yield Figure(what=f"1e6 lines, {what}: bot / file, best of {ROUNDS}", measured=ratio, at_most=1.2, digits=2)
+    yield Figure(what="  into a file", measured=1000 * min(into_file), unit="ms")
+    yield Figure(what="  until the turn has ended", measured=1000 * min(turns), unit="ms")
+
+
+def _run_into(path: Path, argv: list[str]) -> int:
+    """Returns how much it wrote."""
+    with path.open("wb") as output:
+        env = agent_environment(os.environ)  # PYTHONUNBUFFERED makes a difference
+        subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, check=True)
+    return path.stat().st_size
 
 
 def _yes(hive: TrialHive) -> Iterator[Figure]:

@@ -6,10 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from deia_tui.bot.agents.backlog import CHUNK, Backlog
+from deia_tui.bot.agents.backlog import CHUNK, READ_AHEAD, Backlog
 
 READ_S = 0.005
 """How often a pipe is read in which something is written. Not at every write: each would wake the bot."""
+FLOOD_READ_S = 0.001
+"""The same in a flood."""
 GATHER_S = 0.03
 """How long small pieces are gathered before they are delivered."""
 FULL_SPEED = 128 * 1024 * 1024
@@ -72,32 +74,46 @@ class Pump:
         got, now = self._fill(), self._loop.time()
         if self._backlog.complete:
             self.complete.set()
-        if got < CHUNK <= len(self._backlog) or now - self._delivered_at >= GATHER_S or self._backlog.complete:
+        waiting = len(self._backlog)
+        if self._hurries or now - self._delivered_at >= (READ_S if got < CHUNK <= waiting else GATHER_S):
             self._deliver_chunk(now)
         if self._backlog.complete and not self._backlog:
             self._backlog.close()
             self.ended.set()
-        elif self._backlog.complete or len(self._backlog) >= CHUNK or got >= CHUNK:
-            hurries = self._is_last or self._backlog.complete or self._delivered < FULL_SPEED
-            self._next = self._loop.call_soon(self._work) if hurries else self._loop.call_later(READ_S, self._work)
-        elif got or self._backlog:
-            self._next = self._loop.call_later(READ_S, self._work)
+        elif self._hurries or got >= CHUNK:
+            self._next = self._loop.call_soon(self._work)
+        elif got or waiting:
+            self._next = self._loop.call_later(FLOOD_READ_S if self._is_flood and got else READ_S, self._work)
         else:
             self._loop.add_reader(self._fd, self._wake)
+
+    @property
+    def _hurries(self) -> bool:
+        """Deliver as fast as can be: the program is over, or there is soon no room for what it writes."""
+        if self._is_last or self._backlog.complete:
+            return True
+        return len(self._backlog) > READ_AHEAD // 2 and self._delivered < FULL_SPEED
 
     def _fill(self) -> int:
         """Empty the pipe, again and again while it fills faster than the event loop can look."""
         got = more = self._backlog.fill()
-        if got >= _FLOOD and not self._is_flood and not self._backlog.complete:
-            self._is_flood = True
-            self._delivered_at = self._loop.time()  # it may be over before anybody else needs the processors
-            self._backlog.enlarge_pipe()
+        if got >= _FLOOD:
+            self._expect_more()
         until = self._loop.time() + _NAPS_S
-        while more >= _FLOOD and not self._backlog.complete and self._loop.time() < until:
+        while more and not self._backlog.complete:
             time.sleep(_NAP_S)
             more = self._backlog.fill()
             got += more
+            if more < _FLOOD or self._loop.time() > until:
+                break
+            self._expect_more()
         return got
+
+    def _expect_more(self) -> None:
+        if not self._is_flood:
+            self._is_flood = True
+            self._delivered_at = self._loop.time()  # it may be over before anybody else needs the processors
+            self._backlog.enlarge_pipe()
 
     def _deliver_chunk(self, now: float) -> None:
         if data := self._backlog.take():
