@@ -25,8 +25,11 @@ _KEPT = _LARGE_PIPE
 class Backlog:
     """Owns `pipe`. The file lies in `folder`; `complain` is told, once, why it cannot be used."""
 
-    def __init__(self, pipe: IO[bytes], folder: Path, complain: Callable[[str], None]) -> None:
+    def __init__(
+        self, pipe: IO[bytes], folder: Path, complain: Callable[[str], None], *, read_ahead: int = READ_AHEAD
+    ) -> None:
         self._pipe = pipe
+        self._read_ahead = read_ahead
         self._folder = folder
         self._complain = complain
         self._complained = False
@@ -51,6 +54,11 @@ class Backlog:
         """Nothing more will come."""
         return self._pipe.closed
 
+    @property
+    def is_tight(self) -> bool:
+        """Whoever writes has to wait, or will have to soon."""
+        return len(self) > self._read_ahead // 2 or (self._complained and len(self) >= CHUNK)
+
     def enlarge_pipe(self) -> None:
         """For a flood. Each user may only have a few of these."""
         with suppress(OSError):
@@ -70,8 +78,8 @@ class Backlog:
         if self._memory or self._file is None:
             data, self._memory = self._memory, b""
             return data
-        at = self._taken % READ_AHEAD
-        data = os.pread(self._file.fileno(), min(CHUNK, READ_AHEAD - at, len(self)), at)
+        at = self._taken % self._read_ahead
+        data = os.pread(self._file.fileno(), min(CHUNK, self._read_ahead - at, len(self)), at)
         self._taken += len(data)
         if self._taken == self._spilled:
             self._clear()
@@ -118,8 +126,8 @@ class Backlog:
 
     def _spill(self, most: int) -> int | None:
         """None when there is no room."""
-        at = self._spilled % READ_AHEAD
-        room = min(READ_AHEAD - at, READ_AHEAD - (self._spilled - self._taken))
+        at = self._spilled % self._read_ahead
+        room = min(self._read_ahead - at, self._read_ahead - (self._spilled - self._taken))
         if not room:
             return None
         try:

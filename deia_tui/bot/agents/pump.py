@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from deia_tui.bot.agents.backlog import CHUNK, READ_AHEAD, Backlog
+from deia_tui.bot.agents.backlog import CHUNK, Backlog
 
 READ_S = 0.005
 """How often a pipe is read in which something is written. Not at every write: each would wake the bot."""
@@ -21,7 +21,7 @@ _FLOOD = 32 * 1024
 """So many bytes in READ_S are a flood."""
 _NAP_S = 0.0002
 """So many in this time are one that would fill even a large pipe before the event loop looks at it again."""
-_NAPS_S = 0.004
+_NAPS_S = 0.001
 """For so long the event loop waits for its turn in such a flood."""
 
 
@@ -92,7 +92,7 @@ class Pump:
         """Deliver as fast as can be: the program is over, or there is soon no room for what it writes."""
         if self._is_last or self._backlog.complete:
             return True
-        return len(self._backlog) > READ_AHEAD // 2 and self._delivered < FULL_SPEED
+        return self._backlog.is_tight and self._delivered < FULL_SPEED
 
     def _fill(self) -> int:
         """Empty the pipe, again and again while it fills faster than the event loop can look."""
