@@ -110,7 +110,7 @@ class Pump:
         return got
 
     def _expect_more(self) -> None:
-        if not self._is_flood:
+        if not self._is_flood and not self._backlog.complete:
             self._is_flood = True
             self._delivered_at = self._loop.time()  # it may be over before anybody else needs the processors
             self._backlog.enlarge_pipe()
