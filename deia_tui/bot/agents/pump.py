@@ -21,6 +21,10 @@ _FLOOD = 32 * 1024
 """So many bytes in READ_S are a flood."""
 _NAP_S = 0.0002
 """So many in this time are one that would fill even a large pipe before the event loop looks at it again."""
+_LONG_NAP_S = 0.0006
+"""The same for one slower than _FAST: to look more often would only be in its way."""
+_FAST = 600e6
+"""Bytes a second."""
 _NAPS_S = 0.001
 """For so long the event loop waits for its turn in such a flood."""
 
@@ -39,6 +43,7 @@ class Pump:
         self._delivered = 0
         self._delivered_at = 0.0
         self._is_flood = False
+        self._nap_s = _NAP_S
         self._is_last = False
         self._next: asyncio.Handle | None = None
         self._loop.add_reader(self._fd, self._wake)
@@ -101,9 +106,10 @@ class Pump:
             self._expect_more()
         until = self._loop.time() + _NAPS_S
         while more and not self._backlog.complete:
-            time.sleep(_NAP_S)
+            time.sleep(self._nap_s)
             more = self._backlog.fill()
             got += more
+            self._nap_s = _NAP_S if more > _FAST * self._nap_s else _LONG_NAP_S
             if more < _FLOOD or self._loop.time() > until:
                 break
             self._expect_more()
