@@ -126,7 +126,7 @@ class Console:
             self._hand_over()
         else:
             self._thread.close(leave_bots=None if leaving is None else leaving is not Leaving.STOP)
-            _say(self._thread.closing_reason)
+            _say(self._thread.closing_reason or _left(self._folder))
 
     def _go_on_without_screen(self) -> None:
         """The terminal hung up: the same hive goes on, in the background."""
@@ -183,6 +183,13 @@ def serve_in_background(folder: Folder) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True)
     finally:
         os.close(log)
+
+
+def _left(folder: Folder) -> str:
+    from deia_tui.remote import bots_alive
+
+    count = bots_alive(folder)
+    return f"{count} bot{'s' * (count > 1)} run on, and nobody restarts them: 'deia-tui' takes over." if count else ""
 
 
 def _say(sentence: str) -> None:

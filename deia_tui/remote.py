@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -11,8 +12,10 @@ from urllib.parse import quote, urlencode
 
 from deia_tui.core.errors import CommandRejected, DeiaError, NoSupervisor
 from deia_tui.folder import Folder, socket_path
+from deia_tui.identity import Identity
 
 _CONNECT_S = 5.0
+_RUN_RECORD = re.compile(r"[\w-]+\.\d+\.json", re.ASCII)
 
 
 class RemoteHive:
@@ -60,9 +63,7 @@ class RemoteHive:
                 raise CommandRejected(_detail(response), status=response.status)
             yield response
         except (FileNotFoundError, ConnectionRefusedError):
-            raise NoSupervisor(
-                f"No supervisor runs on the hive {self._folder.root}: start one with 'deia-tui' or 'deia-tui serve'."
-            ) from None
+            raise NoSupervisor(f"No supervisor runs on the hive {self._folder.root}{_and_bots(self._folder)}") from None
         except TimeoutError:
             raise DeiaError("The supervisor does not answer: 'deia-tui --take-over' replaces it.") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -99,3 +100,22 @@ def _detail(response: http.client.HTTPResponse) -> str:
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(text)["detail"])
     return text or response.reason
+
+
+def bots_alive(folder: Folder) -> int:
+    """How many bots of a hive live, supervised or not."""
+    count = 0
+    for path in folder.runs.glob("*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # it ends just now, or is none of ours
+            record = json.loads(path.read_bytes()) if _RUN_RECORD.fullmatch(path.name) else None
+            count += record is not None and Identity(record["pid"], record["start_ticks"], record["boot_id"]).lives()
+    return count
+
+
+def _and_bots(folder: Folder) -> str:
+    if not folder.deia.is_dir():
+        return ", where no hive is yet: 'deia-tui' or 'deia-tui serve' makes one."
+    count = bots_alive(folder)
+    if count:
+        return f", but {count} of its bots run on: 'deia-tui' or 'deia-tui serve' takes them over."
+    return ": start one with 'deia-tui' or 'deia-tui serve'."

@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from sqlite3 import sqlite_version
 from typing import Literal, Self, assert_never
 
@@ -14,7 +14,8 @@ import httpx
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
-from deia_tui.core.bots import WITH_ALL, BotState
+from deia_tui.core.alerts import Clear, Raise
+from deia_tui.core.bots import OFF, WITH_ALL, BotSpec, BotState
 from deia_tui.core.client import ChatTurn, Launchable, Recorded
 from deia_tui.core.errors import BotUnreachable, CommandRejected, StoreError
 from deia_tui.core.state import HiveState, Snapshot
@@ -214,6 +215,7 @@ class Hive:
         self._opened = True
         for event in self._early:
             self._listen(event)
+        await self._tell_of_missing(bot.spec for bot in self._record.state.bots.values() if bot.state not in OFF)
         await self._autostart(rebooted=machine_restarted(loaded))
 
     async def _autostart(self, *, rebooted: bool) -> None:
@@ -245,9 +247,20 @@ class Hive:
         async with self._launching:  # the next plan must know of these bots
             specs = launching.plan(command, catalogue, self._record.state.bots, self._around.env)
             keepers = await self._roster.launch(specs)
+        await self._tell_of_missing(specs)
         if command.wait:
             await asyncio.gather(*(self._roster.up(keeper) for keeper in keepers))
         return [spec.bot_id for spec in specs]
+
+    async def _tell_of_missing(self, specs: Iterable[BotSpec]) -> None:
+        """An agent that is to get a variable from a supervisor that does not have it runs without, but not silently."""
+        for name in {spec.agent.name for spec in specs} & self._agents.keys():
+            missing = launching.missing_variables(os.environ, self._agents[name])
+            text = f"agent '{name}' gets no {', '.join(missing)}: not set where this supervisor was started"
+            action = f"set it under [agents.{name}] env, or start the supervisor with it; then restart the bots"
+            wish = Raise(None, f"env {name}", "warning", text, action) if missing else Clear(None, f"env {name}", "set")
+            with contextlib.suppress(StoreError):
+                await self._record.alert([wish])
 
     async def _restart(self, bot_id: str) -> cmd.Outcome:
         keeper = self._roster.get(bot_id)

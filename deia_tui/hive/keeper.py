@@ -56,6 +56,8 @@ class Keeper:
         self._changed = asyncio.Event()
         self._attendance: Attendance | None = None
         self._failed_probes = 0
+        self._owed: list[ev.Event] = []
+        """What was done at a human's wish though it could not be stored."""
         self._token = ""
 
     @property
@@ -316,7 +318,12 @@ class Keeper:
                 waiting, off = self.messages.waiting(), f"{self.bot_id} is {effect.how}"
                 events += self.messages.end(waiting, "interrupted", off, run=life.run)
             events += announce(effect, life, self.bot_id, nonce)
-        await self._record(events)
+        try:
+            await self._record(events)
+        except StoreError:
+            if not isinstance(input, lc.Stop | lc.Kill):
+                raise
+            self._owed += events  # a human's stop is carried out, and written down as soon as that is possible
         self.life = life
         for effect in effects:
             self._do(effect, nonce)
@@ -359,7 +366,10 @@ class Keeper:
 
     async def _record(self, events: Sequence[ev.Event]) -> list[ev.Event]:
         """Those of `events` that are new, once they are committed; only then messages change hands."""
-        recorded = await self._around.record.add(*events) if events else []
+        if not (self._owed or events):
+            return []
+        recorded = await self._around.record.add(*self._owed, *events)
+        self._owed = []
         self.messages.note(recorded)
         return recorded
 

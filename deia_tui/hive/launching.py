@@ -122,6 +122,12 @@ def agent_environment(environ: Mapping[str, str], agent: AgentSection | None = N
     return {"TERM": "dumb", **passed, **(agent.env if agent else {})}
 
 
+def missing_variables(environ: Mapping[str, str], agent: AgentSection) -> list[str]:
+    """What `pass_env` names, and nobody has set."""
+    named = (name for name in agent.pass_env if not set(name) & set("*?["))
+    return [name for name in named if name not in environ and name not in agent.env]
+
+
 _PASSED = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "XDG_*"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),

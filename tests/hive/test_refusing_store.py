@@ -10,9 +10,10 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 
 from deia_tui.core import breaker as brk
+from deia_tui.core import events as ev
 from deia_tui.core.bots import BotState
 from deia_tui.core.breaker import Phase
-from deia_tui.core.commands import LaunchBots, StopBot
+from deia_tui.core.commands import KillBot, LaunchBots, RestartBot, StopBot
 from deia_tui.core.errors import StoreError
 from deia_tui.folder import Folder
 from deia_tui.hive.calls import Calls
@@ -47,11 +48,29 @@ async def test_a_crash_meanwhile_is_one_crash_once_the_store_is_back(lab: HiveIn
         assert first is not None
         with refusing(lab.folder):
             with pytest.raises(StoreError):
-                await hive.submit(StopBot(bot_id="BOT-001"))
+                await hive.submit(RestartBot(bot_id="BOT-001"))
             os.kill(first, signal.SIGKILL)
             await lab.until(lambda: ended(first))
         await lab.until(lambda: lab.bot().run == 2 and lab.bot().state is BotState.RUNNING)
         assert lab.bot().restarts == 1
+
+
+@pytest.mark.parametrize("wish", [StopBot(bot_id="BOT-001"), KillBot(bot_id="BOT-001")])
+async def test_a_stop_wins_over_a_store_that_takes_nothing(lab: HiveInTest, wish: StopBot | KillBot) -> None:
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="shell"))
+        pid = lab.bot().pid
+        assert pid is not None
+        with refusing(lab.folder):
+            stopping = asyncio.create_task(hive.submit(wish))
+            await lab.until(lambda: ended(pid))
+        await stopping
+        assert (lab.bot().state, lab.bot().run) == (BotState.STOPPED, 1)
+        events = [entry.event for entry in await hive.events(limit=5000)]
+        assert [type(event) for event in events if isinstance(event, ev.BotStopping | ev.BotExited)] == [
+            ev.BotStopping,
+            ev.BotExited,
+        ]
 
 
 async def test_a_lost_host_is_replaced_and_known_once_the_store_is_back(lab: HiveInTest) -> None:
