@@ -37,11 +37,13 @@ class Attendance:
         self._put = put
         self._run = run
         self.link = Link(http, port=port, token=token, after=after, take=self._take)
+        self.serves = False
         self._tasks: list[asyncio.Task[None]] = []
         self._begin(self.link.follow())
 
     def serve(self, outbox: Outbox, liveness: LivenessSection) -> None:
         """It is up: hand over what waits, and look after it."""
+        self.serves = True
         self._begin(outbox.deliver(self.link, lambda *refused: self._put(Undeliverable(*refused))))
         self._begin(self._probe(liveness))
 

@@ -121,7 +121,7 @@ class Keeper:
             if state.killed:
                 engine.kill(self.bot_id, run)
             else:
-                engine.signal(self.bot_id, run, _stop_signal(drain=state.deadline is None))
+                engine.signal(self.bot_id, run, DRAIN_SIGNAL if state.deadline is None else signal.SIGTERM)
 
     # The inbox
 
@@ -344,12 +344,21 @@ class Keeper:
                 self._attendance.serve(self.messages.outbox, around.settings.liveness)
             case lc.AskToStop(run=run) | lc.KillTree(run=run) if around.launcher.withdraw(bot_id):
                 self.put(NotPlaced(bot_id, run, "stopped before it started"))
-            case lc.AskToStop(run=run, drain=drain):
-                around.engine.signal(bot_id, run, _stop_signal(drain=drain))
+            case lc.AskToStop(drain=True):
+                self._drain_once_handed()
+            case lc.AskToStop(run=run):
+                around.engine.signal(bot_id, run, signal.SIGTERM)
             case lc.KillTree(run=run):
                 around.engine.kill(bot_id, run)
             case lc.Rest():
                 around.launcher.release(bot_id)
+
+    def _drain_once_handed(self) -> None:
+        """A bot that drains takes nothing new: first it gets what was acknowledged before. Told twice is told once."""
+        state, attendance = self.life.state, self._attendance
+        drains = isinstance(state, lc.Stopping) and state.deadline is None
+        if drains and (attendance is None or not attendance.serves or not self.messages.waiting()):
+            self._around.engine.signal(self.bot_id, self.life.run, DRAIN_SIGNAL)
 
     def _now(self) -> float:
         return self._around.clock.now()
@@ -371,8 +380,6 @@ class Keeper:
         recorded = await self._around.record.add(*self._owed, *events)
         self._owed = []
         self.messages.note(recorded)
+        if any(isinstance(event, ev.MessageAccepted | ev.TurnEnded) for event in recorded):
+            self._drain_once_handed()
         return recorded
-
-
-def _stop_signal(*, drain: bool) -> signal.Signals:
-    return DRAIN_SIGNAL if drain else signal.SIGTERM

@@ -43,6 +43,16 @@ async def test_accepted_work_is_done_first_however_long_it_takes(lab: HiveInTest
         assert [(text, turn.status) for text, turn in answers] == [("one", "answered"), ("two", "answered")]
 
 
+async def test_what_was_acknowledged_before_is_handed_over_first(lab: HiveInTest) -> None:
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="shell"))
+        sends = [SendMessage(bot_id="BOT-001", text=f"echo {number}") for number in range(8)]
+        ids = [(await hive.submit(send))[0] for send in sends]
+        await hive.submit(StopBot(bot_id="BOT-001", drain=True))
+        assert [await lab.answer("BOT-001", message_id) for message_id in ids]
+        assert [turn.status for turn in await hive.chat("BOT-001")] == ["answered"] * 8
+
+
 async def test_a_plain_stop_ends_a_drain(lab: HiveInTest) -> None:
     lab.configure(GATED)
     async with lab.supervised() as hive:
