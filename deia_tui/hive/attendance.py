@@ -5,8 +5,6 @@ import random
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-import httpx
-
 from deia_tui.core import lifecycle as lc
 from deia_tui.core.errors import BotUnreachable
 from deia_tui.core.frames import Frame
@@ -24,7 +22,6 @@ class Attendance:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
         clock: Clock,
         put: Callable[[Mail], None],
         *,
@@ -36,7 +33,7 @@ class Attendance:
         self._clock = clock
         self._put = put
         self._run = run
-        self.link = Link(http, port=port, token=token, after=after, take=self._take)
+        self.link = Link(port=port, token=token, after=after, take=self._take)
         self.serves = False
         self._tasks: list[asyncio.Task[None]] = []
         self._begin(self.link.follow())

@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from sqlite3 import sqlite_version
 from typing import Literal, Self, assert_never
 
-import httpx
-
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
@@ -89,21 +87,20 @@ class Hive:
         still_ours = self._lock.still_held if self._lock is not None else lambda: True
         self._store = await Store.open(self._folder, still_ours=still_ours)
         try:
-            async with httpx.AsyncClient(limits=_NO_LIMITS, trust_env=False) as http:
-                loaded = await self._store.load()
-                self._around = self._surroundings(loaded, http)
-                self._roster = Roster(self._around)
-                self._hosts = Hosts(self._around, self._roster, self._monitor, self._scribe)
-                found = await self._engine.open(self._listen)
-                chores = Chores(self._record)
-                for work in (self._clock.beat, self._guard_lock, self._hosts.attend, self._scribe.keep_files):
-                    chores.begin(work.__qualname__, work)
-                chores.begin("Upkeep.tend", self._upkeep.tend)
-                try:
-                    await self._begin(loaded, found)
-                    yield self
-                finally:
-                    await self._end(chores)
+            loaded = await self._store.load()
+            self._around = self._surroundings(loaded)
+            self._roster = Roster(self._around)
+            self._hosts = Hosts(self._around, self._roster, self._monitor, self._scribe)
+            found = await self._engine.open(self._listen)
+            chores = Chores(self._record)
+            for work in (self._clock.beat, self._guard_lock, self._hosts.attend, self._scribe.keep_files):
+                chores.begin(work.__qualname__, work)
+            chores.begin("Upkeep.tend", self._upkeep.tend)
+            try:
+                await self._begin(loaded, found)
+                yield self
+            finally:
+                await self._end(chores)
         finally:
             await self._store.close()
 
@@ -177,7 +174,7 @@ class Hive:
 
     # Opening and closing
 
-    def _surroundings(self, loaded: Loaded, http: httpx.AsyncClient) -> Surroundings:
+    def _surroundings(self, loaded: Loaded) -> Surroundings:
         state = HiveState(
             name=self._settings.hive.name,
             folder=str(self._folder.root),
@@ -198,7 +195,6 @@ class Hive:
             record=record,
             engine=self._engine,
             launcher=Launcher(self._engine, slots=STARTS_PER_CORE * (os.cpu_count() or 1)),
-            http=http,
             env=launching.agent_environment(os.environ),
             env_of=lambda name: launching.agent_environment(os.environ, self._agents.get(name)),
             clock=self._clock,
@@ -325,6 +321,3 @@ class Hive:
         found = launching.read(self._catalogue)
         self._agents = {**self._agents, **found.settings.agents}
         return found
-
-
-_NO_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0)

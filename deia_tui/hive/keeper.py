@@ -365,7 +365,7 @@ class Keeper:
 
     def _attend(self, run: int, port: int, token: str, after: int) -> Attendance:
         around = self._around
-        self._attendance = Attendance(around.http, around.clock, self.put, run=run, port=port, token=token, after=after)
+        self._attendance = Attendance(around.clock, self.put, run=run, port=port, token=token, after=after)
         return self._attendance
 
     async def _leave_run(self) -> None:

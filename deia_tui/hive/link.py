@@ -6,12 +6,13 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import httpx
+import h11
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from deia_tui.core.errors import BotUnreachable, CommandRejected
 from deia_tui.core.frames import Frame, decode, encode
+from deia_tui.hive.asking import LOOPBACK, ask
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +29,9 @@ Take = Callable[[Sequence[Frame]], Awaitable[None]]
 class Link:
     """`take` commits a batch of frames; only then are they acknowledged, and the next ones read."""
 
-    def __init__(self, http: httpx.AsyncClient, *, port: int, token: str, after: int, take: Take) -> None:
-        self._http = http
-        self._address = f"127.0.0.1:{port}"
+    def __init__(self, *, port: int, token: str, after: int, take: Take) -> None:
+        self._port = port
+        self._address = f"{LOOPBACK}:{port}"
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._after = after
         self._take = take
@@ -70,18 +71,19 @@ class Link:
                 raise BotUnreachable(str(refused)) from refused
 
     async def _request(self, method: str, route: str, body: dict[str, Any] | None, timeout_s: float) -> dict[str, Any]:
-        content = None if body is None else json.dumps(body).encode()  # ASCII: whatever the text holds can be sent
+        content = b"" if body is None else json.dumps(body).encode()  # ASCII: whatever the text holds can be sent
         try:
-            response = await self._http.request(
-                method, f"http://{self._address}{route}", headers=self._headers, content=content, timeout=timeout_s
+            status, said = await ask(
+                self._port, method, route, headers=self._headers, content=content, timeout_s=timeout_s
             )
-            answer = response.json()
-        except (httpx.HTTPError, ValueError) as error:
-            reason = "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error)
-            raise BotUnreachable(reason or type(error).__name__) from error
-        if response.is_error:
-            detail = answer.get("detail", response.reason_phrase) if isinstance(answer, dict) else answer
-            raise CommandRejected(str(detail), status=response.status_code)
+            answer = json.loads(said)
+        except TimeoutError as error:
+            raise BotUnreachable("no answer in time") from error
+        except (OSError, ValueError, h11.RemoteProtocolError) as error:
+            raise BotUnreachable(str(error) or type(error).__name__) from error
+        if status >= 400:
+            detail = answer.get("detail", answer) if isinstance(answer, dict) else answer
+            raise CommandRejected(str(detail), status=status)
         return dict(answer)
 
     async def _read(self, socket: ClientConnection) -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import httpx
-
 from deia_tui.engine.protocol import Engine
 from deia_tui.folder import Folder
 from deia_tui.hive.clock import Clock
@@ -22,7 +20,6 @@ class Surroundings:
     record: Record
     engine: Engine
     launcher: Launcher
-    http: httpx.AsyncClient
     env: dict[str, str]
     env_of: Callable[[str], dict[str, str]]
     clock: Clock
