@@ -85,7 +85,7 @@ class ConsoleApp(App[Leaving]):
         self._main = ConsoleScreen(client, self._orders, self._glyphs, feed_pace_s=0.5 if options.remote else 0.25)
         self.set_class(options.ascii, "-ascii")
         self._bridge: Bridge | None = None
-        self._snapshot = Snapshot()
+        self.shown = Snapshot()
         self._first_frame = ExitStack()
 
     def get_default_screen(self) -> Screen[None]:
@@ -108,7 +108,7 @@ class ConsoleApp(App[Leaving]):
             self._bridge.close()
 
     def _apply(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
+        self.shown = snapshot
         self._main.apply(snapshot)
         self._announcer.hear(snapshot)
 
@@ -128,7 +128,7 @@ class ConsoleApp(App[Leaving]):
 
     @on(ConsoleScreen.QuitAsked)
     def action_ask_quit(self) -> None:
-        live = sum(bot.state not in OFF for bot in self._snapshot.state.bots.values())
+        live = sum(bot.state not in OFF for bot in self._client.snapshot().state.bots.values())
         if self._throwaway or not live:
             self.exit(Leaving.STOP if self._throwaway else Leaving.LEAVE)
             return

@@ -8,7 +8,7 @@ import pytest
 
 from .play import play
 
-SECONDS = 45.0
+SECONDS = 25.0
 
 
 @pytest.mark.timeout(300)

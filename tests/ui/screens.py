@@ -69,5 +69,5 @@ async def shown(
     app = ConsoleApp(hive, options=options or ConsoleOptions())
     async with app.run_test(size=size, notifications=True) as pilot:
         screen = Screen(app, pilot, hive)
-        await screen.until(lambda: app._snapshot.seq == hive.snapshot().seq)
+        await screen.until(lambda: app.shown.seq == hive.snapshot().seq)
         yield screen

@@ -150,7 +150,7 @@ async def test_freezing_holds_the_view_and_not_the_work() -> None:
         await screen.press("space")
         await screen.sees("FROZEN")
         hive.run("BOT-002")
-        await screen.until(lambda: screen.app._snapshot.seq == hive.snapshot().seq)
+        await screen.until(lambda: screen.app.shown.seq == hive.snapshot().seq)
         assert order(screen) == ["BOT-001"]
         await screen.press("space")
         await screen.until(lambda: order(screen) == ["BOT-001", "BOT-002"])
