@@ -320,23 +320,6 @@ def test_leaving_while_bots_start_and_stop(hive: TrialHive, choice: str) -> None
     assert {bot["id"]: bot["pid"] for bot in bots if bot["pid"]} == hive.pids()
 
 
-def test_two_interrupts_and_a_resize_storm_break_nothing(hive: TrialHive) -> None:
-    console = open_console(hive)
-    hive.launch("shell", 1)
-    console.until("BOT-001")
-    console.press("ctrl+c", "ctrl+c")
-    console.until("Stop all bots")
-    for step in range(60):
-        console.resize(40 + step * 37 % 180, 8 + step * 11 % 45)
-    console.resize(200, 50)
-    console.until("Stop all bots")
-    console.press("escape")
-    console.until(lambda screen: not any("Stop all bots" in line for line in screen))
-    console.until("BOT-001")
-    leave(console, "stop")
-    assert nothing_runs(hive)
-
-
 def test_a_terminal_that_does_not_read_delays_nobody(hive: TrialHive) -> None:
     console = open_console(hive)
     hive.launch("shell", 2)
