@@ -58,17 +58,12 @@ def migrations(folder: Path = SCHEMA) -> list[str]:
 async def migrate(connection: aiosqlite.Connection, path: Path, scripts: list[str]) -> None:
     """Bring `path` to the newest schema, each step in one transaction; raise ConfigError when it is newer than that."""
     while (version := await _version(connection)) < len(scripts):
-        await connection.execute("BEGIN IMMEDIATE")
-        try:
+        async with transaction(connection):
             # Somebody else may have taken this step while we waited for the lock.
             if await _version(connection) == version:
                 for statement in _statements(scripts[version]):
                     await connection.execute(statement)
                 await connection.execute(f"PRAGMA user_version = {version + 1}")
-        except BaseException:
-            await connection.execute("ROLLBACK")
-            raise
-        await connection.execute("COMMIT")
     check_version(version, path, known=len(scripts))
 
 

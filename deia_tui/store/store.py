@@ -15,7 +15,7 @@ from deia_tui.core.journal import Sample
 from deia_tui.folder import Folder
 from deia_tui.store import queries
 from deia_tui.store.backup import Backup, restore, rotate, save, take, unfinished
-from deia_tui.store.database import migrate, migrations, open_reader, open_writer, translated
+from deia_tui.store.database import migrate, migrations, open_reader, open_writer, transaction, translated
 from deia_tui.store.integrity import Verdict, inspect, means_damage
 from deia_tui.store.mending import Examined, examine, mend, set_aside
 from deia_tui.store.queries import Loaded
@@ -82,9 +82,8 @@ class Store:
             connection = await open_writer(path, synchronous="FULL", busy_timeout_s=busy_timeout_s)
             stack.push_async_callback(connection.close)
             await migrate(connection, path, migrations())
-            await connection.execute("BEGIN IMMEDIATE")  # after the last commit of a supervisor that just lost the hive
-            tables = await queries.read_tables(connection)
-            await connection.execute("COMMIT")
+            async with transaction(connection):  # after the last commit of a supervisor that just lost the hive
+                tables = await queries.read_tables(connection)
             reader = await open_reader(path, busy_timeout_s=busy_timeout_s)
             stack.push_async_callback(reader.close)
             samples = await Samples.open(folder.samples_db, busy_timeout_s=busy_timeout_s)
