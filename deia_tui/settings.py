@@ -5,6 +5,7 @@ A file that does not fit raises ConfigError with file, line, field, reason and a
 """
 
 import difflib
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -19,6 +20,7 @@ from deia_tui.core.ids import is_bot_id
 from deia_tui.core.lifecycle import LifePolicy
 from deia_tui.core.restart import RestartLimits
 from deia_tui.core.runaway import RunawayPolicy
+from deia_tui.core.turns import PermissionPolicy
 from deia_tui.folder import Folder, write_atomic
 
 _LIMITS, _BREAKER, _RUNAWAY = RestartLimits(), BreakerPolicy(), RunawayPolicy()
@@ -27,6 +29,10 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Port = Annotated[int, Field(ge=1024, le=65_535)]
 Niceness = Annotated[int, Field(ge=-20, le=19)]
+
+
+_PROVIDERS = {"claude": "anthropic", "shell": ""}
+"""Whose API agents of a kind use, where hive.toml does not say; it is the agent's name for all others."""
 
 
 def _bot_id(text: str) -> str:
@@ -48,13 +54,30 @@ class HiveSection(Section):
     restore_after_boot: bool = True
 
 
+class PermissionSection(Section):
+    """What becomes of an agent's requests for leave before a human is asked."""
+
+    default: Literal["ask", "allow", "deny"] = "ask"
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+
 class AgentSection(Section):
-    kind: Literal["shell", "command", "claude", "acp"]
+    kind: str
     argv: tuple[str, ...] = ()
+    model: str = ""
+    mode: str = ""
+    provider: str | None = None
     prompt: Literal["stdin", "argument", "file"] = "stdin"
+    output: Literal["text", "jsonl"] = "text"
+    fields: dict[str, str] = {}
     env: dict[str, str] = {}
     pass_env: tuple[str, ...] = ()
     timeout_s: Seconds = 600.0
+    idle_timeout_s: Seconds = 300.0
+    approval_timeout_s: Seconds = 300.0
+    permissions: PermissionSection | None = None
+    options: dict[str, Any] = {}
 
     @field_validator("argv")
     @classmethod
@@ -67,7 +90,12 @@ class AgentSection(Section):
 class BotSection(Section):
     template: str | None = None
     agent: str | None = None
+    model: str = ""
     workdir: str = ""
+    worktree: bool | None = None
+    worktree_at_stop: Literal["keep", "remove"] | None = None
+    budget_usd: Annotated[float, Field(gt=0)] | None = None
+    permissions: PermissionSection | None = None
     autostart: bool = False
     restart: RestartPolicy | None = None
     memory_mb: Annotated[float, Field(gt=0)] | None = None
@@ -151,6 +179,10 @@ class Template(Section):
     cooldown_s: Annotated[float, Field(ge=0)] = 0.0
     nice: Niceness = 0
     restart: RestartPolicy | None = None
+    worktree: bool = False
+    worktree_at_stop: Literal["keep", "remove"] = "keep"
+    budget_usd: Annotated[float, Field(gt=0)] | None = None
+    permissions: PermissionSection | None = None
     capabilities: tuple[str, ...] = ()
     summary: str = ""
 
@@ -225,9 +257,12 @@ class Catalogue(Section):
         restart = section.restart or (template.restart if template else None)
         return BotSpec(
             bot_id=bot_id,
-            agent=self._agent_spec(what, agent_name),
+            agent=self._agent_spec(what, agent_name, template or Template(agent=agent_name), section),
             template=what if template else None,
             workdir=str(Path(section.workdir).expanduser()) if section.workdir else "",
+            worktree=section.worktree if section.worktree is not None else bool(template and template.worktree),
+            worktree_at_stop=section.worktree_at_stop or (template.worktree_at_stop if template else "keep"),
+            budget_usd=section.budget_usd or (template.budget_usd if template else None),
             memory_mb=memory_mb or self.settings.runaway.memory_mb,
             memory_max_mb=section.memory_max_mb or (template.memory_max_mb if template else None),
             nice=nice,
@@ -235,7 +270,7 @@ class Catalogue(Section):
             work_grace_s=self.settings.process.work_grace_s,
         )
 
-    def _agent_spec(self, what: str, name: str) -> AgentSpec:
+    def _agent_spec(self, what: str, name: str, template: Template, section: BotSection) -> AgentSpec:
         agent = self.settings.agent(name)
         if agent is None and name == what:
             raise CommandRejected(f"There is no template or agent '{what}'{self._did_you_mean(what)}.", status=404)
@@ -252,12 +287,22 @@ class Catalogue(Section):
             )
         if agent.kind == "command" and not agent.argv:
             raise CommandRejected(f"[agents.{name}] in {self.source} has no argv: name its program.", status=422)
+        permissions = section.permissions or template.permissions or agent.permissions or PermissionSection()
         return AgentSpec(
             name=name,
             kind=agent.kind,
             argv=agent.argv,
+            model=section.model or template.model or agent.model,
+            mode=agent.mode,
+            provider=_PROVIDERS.get(agent.kind, name) if agent.provider is None else agent.provider,
             prompt=agent.prompt,
+            output=agent.output,
+            fields=tuple(agent.fields.items()),
             timeout_s=agent.timeout_s,
+            idle_timeout_s=agent.idle_timeout_s,
+            approval_timeout_s=agent.approval_timeout_s,
+            permissions=PermissionPolicy(**permissions.model_dump()),
+            options=json.dumps(agent.options),
         )
 
     def _did_you_mean(self, what: str) -> str:

@@ -3,12 +3,17 @@ much of the answer and so many warnings a second."""
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from deia_tui.bot.agents.decode import Lines, Text
+from deia_tui.bot.agents.protocol import Decision
+from deia_tui.bot.approvals import Approvals
 from deia_tui.bot.output_log import OutputLog
 from deia_tui.bot.spool import Spool
-from deia_tui.core.redact import Redactor
+from deia_tui.core.codec import encode
+from deia_tui.core.redact import Redactor, redact_text
+from deia_tui.core.turns import PermissionOption, PlanEntry, ToolCall, Usage
 
 KEEP = 8 * 1024 * 1024
 """Bytes of an answer that become frames; the rest goes to the output log only."""
@@ -20,10 +25,11 @@ _FRAME = 64 * 1024
 
 
 class Answer:
-    """The agent's Emit for one message."""
+    """The agent's Turn for one message."""
 
-    def __init__(self, message_id: str, spool: Spool, log: OutputLog) -> None:
+    def __init__(self, message_id: str, spool: Spool, log: OutputLog, approvals: Approvals) -> None:
         self._message_id = message_id
+        self._approvals = approvals
         self._spool = spool
         log.begin_line()
         self._streams = (_Stream(log, self._say), _Stream(log, self._beside))
@@ -50,6 +56,24 @@ class Answer:
         self._dropped += count
         self._spool.dropped_output_bytes += count
 
+    def thought(self, text: str) -> None:
+        self._do("thought", text=text)
+
+    def tool(self, call: ToolCall) -> None:
+        self._do("tool", call=encode(call))
+
+    def plan(self, entries: Sequence[PlanEntry]) -> None:
+        self._do("plan", entries=encode(tuple(entries)))
+
+    def usage(self, usage: Usage) -> None:
+        self._do("usage", usage=encode(usage))
+
+    def degraded(self, reason: str) -> None:
+        self._spool.add({"type": "degraded", "reason": redact_text(reason)})
+
+    async def ask(self, *, tool: str, title: str, input: str, options: Sequence[PermissionOption]) -> Decision:
+        return await self._approvals.ask(self._message_id, tool=tool, title=title, input=input, options=options)
+
     def finish(self) -> None:
         """The turn is over: say what was kept back, and how much was left out."""
         for stream in self._streams:
@@ -62,6 +86,9 @@ class Answer:
             self.remark(f"{self._dropped} bytes that the agent wrote were dropped: it was interrupted.")
         if self._cut:
             self._note(f"{self._cut} bytes of the answer are in the output log only.")
+
+    def _do(self, what: str, **fields: Any) -> None:
+        self._spool.add({"type": what, "message_id": self._message_id, **fields})
 
     def _say(self, data: bytes) -> None:
         if self._room:

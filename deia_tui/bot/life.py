@@ -11,6 +11,7 @@ from deia_tui.bot.agents.command import CommandLine
 from deia_tui.bot.agents.place import Place, place_of
 from deia_tui.bot.agents.protocol import Agent
 from deia_tui.bot.agents.shell import Shell
+from deia_tui.bot.approvals import Approvals
 from deia_tui.bot.children import Children
 from deia_tui.bot.output_log import OutputLog
 from deia_tui.bot.seed import Seed
@@ -35,7 +36,8 @@ class Life:
         self.spool = Spool(folder.spool(seed.bot_id, seed.run), self._complain)
         self.place = place_of(seed)
         self.agent = _agent(seed, self.place, self.children)
-        self.worker = Worker(self.agent, self.spool, self.log, grace_s=seed.spec.work_grace_s)
+        self.approvals = Approvals(self.spool, seed.spec.agent.approval_timeout_s)
+        self.worker = Worker(self.agent, self.spool, self.log, self.approvals, grace_s=seed.spec.work_grace_s)
         self._folder = folder
         self._started = time.monotonic()
         self._reason = ""
@@ -52,7 +54,7 @@ class Life:
     async def live(self) -> int:
         """Work until ended, leave nothing running, write the last words; returns the exit status."""
         try:
-            await self.agent.start()
+            await self.agent.open(self.seed.session)
         except ConfigError as error:
             return self._cannot_start(str(error))
         self.worker.open()
@@ -107,3 +109,5 @@ def _agent(seed: Seed, place: Place, children: Children) -> Agent:
         case "command":
             prompt_file = Folder(seed.root).spool(seed.bot_id, seed.run).with_suffix(".prompt")
             return CommandLine(spec, place, children, prompt_file)
+        case kind:
+            raise ValueError(f"There is no adapter for agents of kind '{kind}'.")

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from deia_tui import __version__
+from deia_tui.bot.approvals import Answer
 from deia_tui.bot.guard import Guard
 from deia_tui.bot.life import Life
 from deia_tui.bot.spool import Spool
@@ -20,6 +21,7 @@ from deia_tui.bot.worker import Message
 from deia_tui.core.bots import Activity
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.frames import decode_ack
+from deia_tui.core.turns import OptionKind
 
 
 class Health(BaseModel):
@@ -69,6 +71,16 @@ class Interrupted(BaseModel):
     interrupted: str | None = Field(examples=["4f0c"], description="the message whose answer ends now, if any")
 
 
+class PermissionIn(BaseModel):
+    outcome: OptionKind = Field(examples=["allow_once"])
+    by: str = Field("human", max_length=128, examples=["human"], description="who answers")
+    note: str = Field("", max_length=4096, description="what the agent is told with it")
+
+
+class Answered(BaseModel):
+    request_id: str
+
+
 class StopIn(BaseModel):
     drain: bool = Field(False, description="finish all accepted work first, however long it takes")
 
@@ -86,6 +98,7 @@ _SENTENCES = {
     400: "The message is empty.",
     401: "This needs 'Authorization: Bearer' with the token of this run.",
     403: "The Host header must be 127.0.0.1 or localhost.",
+    404: "This request is not open: it was answered, or its turn is over.",
     411: "Send the body with a Content-Length.",
     413: "The message is longer than 1 MiB.",
     422: "Bad request: text: Field required.",
@@ -163,6 +176,14 @@ async def interrupt(request: Request) -> Interrupted:
     """End the answer under way, within 2 s; queued messages stay."""
     life: Life = request.app.state.life
     return Interrupted(interrupted=life.worker.interrupt())
+
+
+@router.post("/permissions/{request_id}", responses=_problems(404, 411, 413, 422))
+async def permission(request: Request, request_id: str, body: PermissionIn) -> Answered:
+    """Answer what the agent asked leave for."""
+    life: Life = request.app.state.life
+    life.approvals.answer(request_id, Answer(outcome=body.outcome, by=body.by, note=body.note))
+    return Answered(request_id=request_id)
 
 
 @router.post("/stop", status_code=202, responses=_problems(411, 413, 422))

@@ -10,7 +10,8 @@ from deia_tui.core.bots import BotSpec
 class Seed:
     """`nonce` marks every process of this run (DEIA_RUN in its environment); `token` opens its HTTP service.
 
-    `env` is the environment its agent gets. `root` is the folder that holds `.deia/`.
+    `env` is the environment its agent gets, `session` the conversation it goes on with (or ""), `grants` what a human
+    allowed for always. `root` is the folder that holds `.deia/`.
     """
 
     root: Path
@@ -20,3 +21,5 @@ class Seed:
     token: str
     spec: BotSpec
     env: dict[str, str] = field(default_factory=dict)
+    session: str = ""
+    grants: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from typing import Literal
 
 from deia_tui.bot.agents.protocol import Agent, TurnResult
 from deia_tui.bot.answer import Answer
+from deia_tui.bot.approvals import Approvals
 from deia_tui.bot.output_log import OutputLog
 from deia_tui.bot.spool import Spool
 from deia_tui.core.bots import Activity
@@ -37,7 +38,7 @@ class Counts:
 class Worker:
     """`grace_s`: how long the current turn may go on in a bot that stops; `given_up` is what its end interrupted."""
 
-    def __init__(self, agent: Agent, spool: Spool, log: OutputLog, *, grace_s: float) -> None:
+    def __init__(self, agent: Agent, spool: Spool, log: OutputLog, approvals: Approvals, *, grace_s: float) -> None:
         self.phase: Phase = "starting"
         self.counts = Counts()
         self.current: Message | None = None
@@ -45,6 +46,7 @@ class Worker:
         self._agent = agent
         self._spool = spool
         self._log = log
+        self._approvals = approvals
         self._queue: deque[Message] = deque()
         self._accepted: dict[str, int] = {}
         self._grace_s = grace_s
@@ -52,7 +54,9 @@ class Worker:
 
     @property
     def activity(self) -> Activity:
-        return Activity.BUSY if self.current else Activity.IDLE
+        if self.current is None:
+            return Activity.IDLE
+        return Activity.ASKING if self._approvals else Activity.BUSY
 
     @property
     def queued(self) -> int:
@@ -83,6 +87,7 @@ class Worker:
         """End the current turn; returns whose it was."""
         if self.current is None:
             return None
+        self._approvals.cancel()
         self._agent.cancel()
         return self.current.message_id
 
@@ -125,7 +130,7 @@ class Worker:
         self.current = message
         self._spool.add({"type": "turn_started", "message_id": message.message_id})
         started = time.monotonic()
-        answer = Answer(message.message_id, self._spool, self._log)
+        answer = Answer(message.message_id, self._spool, self._log, self._approvals)
         result = await self._agent.prompt(message.text, answer)
         answer.finish()
         self.current = None

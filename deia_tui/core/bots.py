@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
+from deia_tui.core.turns import PermissionPolicy
+
 
 class BotState(StrEnum):
     """Where a bot is in its life (supervisord's words)."""
@@ -46,16 +48,31 @@ class RestartPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSpec:
-    """An agent program: `name` as declared in hive.toml, `kind` chooses the adapter.
+    """An agent program: `name` as declared in hive.toml, `kind` chooses the adapter: shell, command, acp, claude or one
+    that another package brings.
 
     Its environment is not here: specs are stored, and the values may be secrets.
+
+    `prompt`, `output` and `timeout_s` (of a whole turn) are for commands: `jsonl` picks the answer out of JSON lines by
+    `fields`, (what, path) pairs. `mode` is the ACP session mode to ask for. `provider` names whose API it uses, for all
+    bots that must wait when it is overloaded; "" for none. A turn in which nothing happens for `idle_timeout_s` has
+    failed; a permission that nobody gives in `approval_timeout_s` is denied. `options` is JSON for other adapters.
     """
 
     name: str
-    kind: Literal["shell", "command"]
+    kind: str
     argv: tuple[str, ...] = ()
+    model: str = ""
+    mode: str = ""
+    provider: str = ""
     prompt: Literal["stdin", "argument", "file"] = "stdin"
+    output: Literal["text", "jsonl"] = "text"
+    fields: tuple[tuple[str, str], ...] = ()
     timeout_s: float = 600.0
+    idle_timeout_s: float = 300.0
+    approval_timeout_s: float = 300.0
+    permissions: PermissionPolicy = PermissionPolicy()
+    options: str = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +82,18 @@ class BotSpec:
     `memory_mb` is the alert limit, above `memory_max_mb` the whole process tree is killed; `nice` is added to the bot's
     and its agent's niceness;
     `work_grace_s` is how long a graceful stop lets the current work go on before it is interrupted.
-    `workdir` is absolute, or "" for a folder of the bot's own under `.deia/run/work/`.
+    `workdir` is absolute, or "" for a folder of the bot's own under `.deia/run/work/`. With `worktree` the bot works in
+    a git worktree of its own of the repository there, which is removed when it is stopped if `worktree_at_stop` says so
+    and nothing in it is uncommitted. `budget_usd` is what it may spend a day (UTC).
     """
 
     bot_id: str
     agent: AgentSpec
     template: str | None = None
     workdir: str = ""
+    worktree: bool = False
+    worktree_at_stop: Literal["keep", "remove"] = "keep"
+    budget_usd: float | None = None
     memory_mb: float = 500.0
     memory_max_mb: float | None = None
     nice: int = 0
@@ -129,6 +151,10 @@ def spec_from_json(data: dict[str, Any]) -> BotSpec:
     """Raises KeyError, TypeError or ValueError where `data` is no spec."""
     agent = dict(data["agent"])
     agent["argv"] = tuple(agent.get("argv", ()))
+    agent["fields"] = tuple((what, path) for what, path in agent.get("fields", ()))
+    policy = agent.pop("permissions", {})
+    lists = {name: tuple(policy.get(name, ())) for name in ("allow", "deny")}
+    agent["permissions"] = PermissionPolicy(**{**policy, **lists})
     agent.pop("env", None)  # version 0.1 stored it
     restart = RestartPolicy(data.get("restart", RestartPolicy.PERMANENT))
     return BotSpec(**{**data, "agent": AgentSpec(**agent), "restart": restart})

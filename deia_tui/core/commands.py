@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from deia_tui.core.turns import OptionKind
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchBots:
@@ -66,6 +68,16 @@ class SendMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPermission:
+    """Answer what an agent asked leave for; `note` is told to it. Outcome: []."""
+
+    request_id: str
+    outcome: OptionKind
+    note: str = ""
+    by: str = "human"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClearAlert:
     """Take an alert off the list: somebody has seen to it. Outcome: []."""
 
@@ -80,5 +92,16 @@ class CloseHive:
     reason: str = ""
 
 
-Command = LaunchBots | StopBot | StopAll | KillBot | RestartBot | InterruptBot | SendMessage | ClearAlert | CloseHive
+Command = (
+    LaunchBots
+    | StopBot
+    | StopAll
+    | KillBot
+    | RestartBot
+    | InterruptBot
+    | SendMessage
+    | AnswerPermission
+    | ClearAlert
+    | CloseHive
+)
 Outcome = list[str]

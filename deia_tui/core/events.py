@@ -9,6 +9,7 @@ from typing import Literal
 
 from deia_tui.core.bots import BotSpec, ExitRecord
 from deia_tui.core.breaker import Phase
+from deia_tui.core.turns import Failure, Outcome, PermissionRequest, PlanEntry, StopReason, ToolCall, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,10 +242,136 @@ class OutputAdded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThoughtAdded:
+    """A piece of what the agent thinks before it answers."""
+
+    at: float
+    bot_id: str
+    run: int
+    message_id: str
+    text: str
+    source_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallChanged:
+    """A tool call began, went on or ended; `call` is all that is known of it by now."""
+
+    at: float
+    bot_id: str
+    run: int
+    message_id: str
+    call: ToolCall
+    source_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanChanged:
+    """The agent's plan, all of it, in the place of the one before."""
+
+    at: float
+    bot_id: str
+    run: int
+    message_id: str
+    entries: tuple[PlanEntry, ...]
+    source_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageReported:
+    """Tokens used since the last report of the turn. `cost_usd` is by the price table, or what the agent says where the
+    table does not know the model, or None."""
+
+    at: float
+    bot_id: str
+    run: int
+    message_id: str
+    usage: Usage
+    source_seq: int
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionAsked:
+    """The agent waits for leave; at `expires_at` (unix seconds) it is denied."""
+
+    at: float
+    bot_id: str
+    run: int
+    message_id: str
+    request: PermissionRequest
+    expires_at: float
+    source_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionAnswered:
+    """`by` is who answered: a human's name, `policy`, or "" where nobody did. `note` is told to the agent.
+
+    `source_seq` is 0 if the hive ended it because its bot is gone.
+    """
+
+    at: float
+    bot_id: str
+    run: int
+    request_id: str
+    outcome: Outcome
+    by: str = ""
+    note: str = ""
+    source_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOpened:
+    """The agent program is up. `session_id` is what its conversation can be resumed by, "" where there is none.
+
+    `resumed`: it is the conversation of before; otherwise `note` says why it is a new one, if there was one before.
+    """
+
+    at: float
+    bot_id: str
+    run: int
+    agent: str
+    session_id: str
+    resumed: bool
+    source_seq: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentDegraded:
+    """The agent has trouble and goes on: it died and is started anew, its provider makes it wait."""
+
+    at: float
+    bot_id: str
+    run: int
+    reason: str
+    source_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderPaused:
+    """Nobody asks this provider anything until `until` (unix seconds); `by` is the bot whose turn showed it."""
+
+    at: float
+    provider: str
+    until: float
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderResumed:
+    at: float
+    provider: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnEnded:
     """A message has its final status. `duration_s` counts from TurnStarted; `source_seq` is 0 if the hive ended it.
 
-    `refused` marks a failure that says nothing about the agent's health: the breaker does not count it.
+    `failure` classifies one that failed; `retry_after_s` is how long the provider wants to be left alone.
     """
 
     at: float
@@ -254,8 +381,10 @@ class TurnEnded:
     status: Literal["answered", "failed", "interrupted"]
     error: str
     duration_s: float
-    refused: bool = False
     source_seq: int = 0
+    failure: Failure | None = None
+    retry_after_s: float | None = None
+    stop_reason: StopReason = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,6 +450,16 @@ Event = (
     | MessageAccepted
     | TurnStarted
     | OutputAdded
+    | ThoughtAdded
+    | ToolCallChanged
+    | PlanChanged
+    | UsageReported
+    | PermissionAsked
+    | PermissionAnswered
+    | SessionOpened
+    | AgentDegraded
+    | ProviderPaused
+    | ProviderResumed
     | TurnEnded
     | BotLogged
     | AlertRaised

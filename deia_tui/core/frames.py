@@ -10,17 +10,39 @@ The supervisor answers on the same WebSocket with {"ack": SEQ} once it has commi
 | accepted      | message_id                                 | POST /message took it |
 | turn_started  | message_id                                 | the agent has it |
 | output        | message_id, text                           | a piece of the answer |
-| turn_ended    | message_id, status, error, duration_s, refused | as in events.TurnEnded |
+| turn_ended    | message_id, status, error, duration_s, failure, retry_after_s, stop_reason | as in events.TurnEnded |
 | log           | level, text                                | a line for the bot's log |
+| thought       | message_id, text                           | as in events.ThoughtAdded |
+| tool          | message_id, call                           | as in events.ToolCallChanged |
+| plan          | message_id, entries                        | as in events.PlanChanged |
+| usage         | message_id, usage                          | as in events.UsageReported |
+| asked         | message_id, request, expires_at            | as in events.PermissionAsked |
+| answered      | request_id, outcome, by, note              | as in events.PermissionAnswered |
+| session       | agent, session_id, resumed, note           | as in events.SessionOpened |
+| degraded      | reason                                     | as in events.AgentDegraded |
 """
 
 import json
 import math
-from typing import Any
+from typing import Any, get_args
 
+from deia_tui.core import codec
 from deia_tui.core import events as ev
+from deia_tui.core.turns import Failure, StopReason
 
 Frame = dict[str, Any]
+
+_AS_EVENTS: dict[str, type] = {
+    "thought": ev.ThoughtAdded,
+    "tool": ev.ToolCallChanged,
+    "plan": ev.PlanChanged,
+    "usage": ev.UsageReported,
+    "asked": ev.PermissionAsked,
+    "answered": ev.PermissionAnswered,
+    "session": ev.SessionOpened,
+    "degraded": ev.AgentDegraded,
+}
+"""Frames that have the fields of an event, beside those that the hive adds."""
 
 
 def encode(frame: Frame) -> bytes:
@@ -61,15 +83,31 @@ def to_event(bot_id: str, run: int, frame: Frame) -> ev.Event | None:
                 status=status,
                 error=str(frame.get("error", "")),
                 duration_s=_number(frame.get("duration_s", 0.0)),
-                refused=bool(frame.get("refused", False)),
+                failure=_failure(frame),
+                retry_after_s=None if frame.get("retry_after_s") is None else _number(frame["retry_after_s"]),
+                stop_reason=_stop_reason(frame),
             )
         case "log":
             level = frame["level"]
             if level not in ("info", "warning", "error"):
                 raise ValueError(f"level {level!r}")
             return ev.BotLogged(**common, level=level, text=str(frame["text"]))
+        case kind if kind in _AS_EVENTS:
+            _check_numbers(frame)
+            return codec.from_json({**frame, **common, "type": codec.type_name(_AS_EVENTS[kind])})
         case _:
             return None
+
+
+def _failure(frame: Frame) -> Failure | None:
+    """A bot of version 0.1 told no more of a failure than that it says nothing against the agent."""
+    if frame["status"] != "failed":
+        return None
+    return Failure(frame.get("failure") or (Failure.REQUEST if frame.get("refused") else Failure.ERROR))
+
+
+def _stop_reason(frame: Frame) -> StopReason:
+    return next((reason for reason in get_args(StopReason) if reason == frame.get("stop_reason")), "")
 
 
 def decode_ack(text: bytes | str) -> int | None:
@@ -80,6 +118,23 @@ def decode_ack(text: bytes | str) -> int | None:
         return None
     seq = answer.get("ack") if isinstance(answer, dict) else None
     return seq if isinstance(seq, int) else None
+
+
+_BOUND = 2**63
+"""No number of ours comes near; a database takes none beyond, and NaN is not within either."""
+
+
+def _check_numbers(value: Any) -> None:
+    """Raises ValueError for one that nothing could be done with."""
+    match value:
+        case int() | float() if not -_BOUND < value < _BOUND:
+            raise ValueError("a number without bounds")
+        case dict():
+            for item in value.values():
+                _check_numbers(item)
+        case list():
+            for item in value:
+                _check_numbers(item)
 
 
 def _number(value: Any) -> float:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from deia_tui.core import events as ev
 from deia_tui.core.bots import LIVE, Activity, BotSpec, BotState, ExitRecord, Health
 from deia_tui.core.breaker import Phase
+from deia_tui.core.turns import PermissionRequest
 
 REPLACED = "again"
 """The reason of an AlertCleared that makes room for a newer alert of the same kind: the old one is forgotten."""
@@ -16,8 +17,39 @@ HISTORY_S = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The conversation an agent can go on with."""
+
+    agent: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A request for leave that nobody has answered. Times are unix seconds."""
+
+    bot_id: str
+    run: int
+    message_id: str
+    request: PermissionRequest
+    asked_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A provider that is left alone until `until` (unix seconds)."""
+
+    until: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BotView:
     """One bot as everybody sees it. Times are unix seconds. `restarts` counts automatic ones since the last launch.
+
+    `trouble` is what the agent suffers from while it goes on. `grants` are what a human allowed for always, as rules of
+    a PermissionPolicy. `spent_usd` is what it has spent on `spent_day` (2026-01-31, UTC).
 
     `task` is the first line of the message being answered, `queued` the messages waiting behind it. `reason` says why
     the bot is where it is. `due_at` is the next start while backing off, SIGKILL while stopping. `wanted` is what a
@@ -44,6 +76,11 @@ class BotView:
     message_id: str | None = None
     task: str = ""
     queued: tuple[tuple[str, str], ...] = ()
+    session: Session | None = None
+    trouble: str = ""
+    grants: tuple[str, ...] = ()
+    spent_day: str = ""
+    spent_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +99,8 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HiveState:
-    """`alerts`: the open ones and the last 50 cleared, oldest first."""
+    """`alerts`: the open ones and the last 50 cleared, oldest first; `approvals`: what waits for an answer, oldest
+    first; `pauses`: providers that are left alone."""
 
     name: str = "hive"
     folder: str = ""
@@ -71,6 +109,8 @@ class HiveState:
     host_pid: int | None = None
     bots: Mapping[str, BotView] = field(default_factory=lambda: MappingProxyType({}))
     alerts: tuple[Alert, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    pauses: Mapping[str, Pause] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +159,19 @@ def fold(state: HiveState, event: ev.Event) -> HiveState:
         case ev.BotLaunched():
             old = state.bots.get(event.bot_id) or BotView(bot_id=event.bot_id, spec=event.spec)
             return _put(state, replace(old, spec=event.spec, wanted=True, restarts=0))
-        case ev.HiveClosed() | ev.OutputAdded() | ev.BotLogged():
+        case ev.ProviderPaused(provider=provider):
+            pause = Pause(until=event.until, reason=event.reason)
+            return replace(state, pauses=MappingProxyType({**state.pauses, provider: pause}))
+        case ev.ProviderResumed():
+            left = {name: pause for name, pause in state.pauses.items() if name != event.provider}
+            return replace(state, pauses=MappingProxyType(left))
+        case ev.HiveClosed() | ev.OutputAdded() | ev.BotLogged() | ev.ThoughtAdded():
             return state
         case _:
             bot = state.bots.get(event.bot_id)
-            return state if bot is None else _put(state, fold_bot(bot, event))
+            if bot is None:
+                return state
+            return replace(_put(state, fold_bot(bot, event)), approvals=_approvals(state.approvals, event))
 
 
 def fold_bot(bot: BotView, event: ev.Event) -> BotView:
@@ -175,12 +223,42 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
                 task=task,
                 queued=_without(bot.queued, event.message_id),
             )
+        case ev.PermissionAsked():
+            return replace(bot, activity=Activity.ASKING)
+        case ev.PermissionAnswered() if bot.activity is Activity.ASKING:
+            return replace(bot, activity=Activity.BUSY)
+        case ev.SessionOpened():
+            session = Session(agent=event.agent, session_id=event.session_id) if event.session_id else None
+            return replace(bot, session=session, trouble="")
+        case ev.AgentDegraded():
+            return replace(bot, trouble=event.reason)
         case ev.TurnEnded() if event.message_id == bot.message_id:
-            return replace(bot, activity=Activity.IDLE, message_id=None, task="")
+            trouble = "" if event.status == "answered" else bot.trouble
+            return replace(bot, activity=Activity.IDLE, message_id=None, task="", trouble=trouble)
         case ev.TurnEnded():
             return replace(bot, queued=_without(bot.queued, event.message_id))
         case _:
             return bot
+
+
+def _approvals(open_ones: tuple[Approval, ...], event: ev.Event) -> tuple[Approval, ...]:
+    match event:
+        case ev.PermissionAsked():
+            asked = Approval(
+                bot_id=event.bot_id,
+                run=event.run,
+                message_id=event.message_id,
+                request=event.request,
+                asked_at=event.at,
+                expires_at=event.expires_at,
+            )
+            return (*open_ones, asked)
+        case ev.PermissionAnswered(request_id=request_id):
+            return tuple(one for one in open_ones if one.request.request_id != request_id)
+        case ev.BotExited(bot_id=bot_id, run=run):
+            return tuple(one for one in open_ones if (one.bot_id, one.run) != (bot_id, run))
+        case _:
+            return open_ones
 
 
 def first_line(text: str) -> str:

@@ -70,6 +70,32 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
             return "info", "turn_started", event.message_id
         case ev.OutputAdded():
             return "info", "output", event.text.rstrip("\n")
+        case ev.ThoughtAdded():
+            return "info", "thought", first_line(event.text)
+        case ev.ToolCallChanged(call=call):
+            took = "" if call.duration_s is None else f" · {call.duration_s:.1f} s"
+            return ("warning" if call.status == "failed" else "info"), "tool", f"{call.title} · {call.status}{took}"
+        case ev.PlanChanged(entries=entries):
+            done = sum(entry.status == "completed" for entry in entries)
+            return "info", "plan", f"{done} of {len(entries)} done"
+        case ev.UsageReported(usage=usage):
+            cost = "" if event.cost_usd is None else f" · ${event.cost_usd:.4f}"
+            return "info", "usage", f"{usage.input_tokens} tokens in, {usage.output_tokens} out{cost}"
+        case ev.PermissionAsked(request=request):
+            return "warning", "asks", f"{request.tool}: {request.title}"
+        case ev.PermissionAnswered():
+            by = f" by {event.by}" if event.by else ""
+            note = f": {event.note}" if event.note else ""
+            return "info", "permission", f"{event.outcome.replace('_', ' ')}{by}{note}"
+        case ev.SessionOpened():
+            note = f" · {event.note}" if event.note else ""
+            return "info", "session", f"{event.agent} · {'resumed' if event.resumed else 'new'}{note}"
+        case ev.AgentDegraded():
+            return "warning", "degraded", event.reason
+        case ev.ProviderPaused():
+            return "warning", "paused", f"{event.provider} for {event.until - event.at:.0f} s: {event.reason}"
+        case ev.ProviderResumed():
+            return "info", "resumed", f"{event.provider}: {event.reason}"
         case ev.TurnEnded():
             tail = f" · {event.error}" if event.error else ""
             level = "info" if event.status == "answered" else "warning"

@@ -56,6 +56,8 @@ class LocalEngine:
             token=placement.token,
             spec=spec_to_json(placement.spec),
             env=placement.env,
+            session=placement.session,
+            grants=placement.grants,
             ports=list(self._ports),
         )
 

@@ -9,13 +9,16 @@ from deia_tui.core.bots import BotSpec, ExitRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """An order to start one run. `nonce` marks its processes, `token` opens its service, `env` is its agent's."""
+    """An order to start one run. `nonce` marks its processes, `token` opens its service, `env` is its agent's;
+    `session` is the conversation to go on with, `grants` what a human allowed for always."""
 
     spec: BotSpec
     run: int
     nonce: str
     token: str
     env: dict[str, str]
+    session: str = ""
+    grants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,9 @@ def verdict(event: ev.Event) -> bool | None:
     match event:
         case ev.TurnEnded(status="answered"):
             return True
-        case ev.TurnEnded(status="failed", refused=False) | ev.ProbeFailed():
+        case ev.TurnEnded(status="failed", failure=failure):
+            return False if failure is None or failure.counts else None
+        case ev.ProbeFailed():
             return False
         case ev.BotExited(exit=exit):
             return None if exit.expected else False

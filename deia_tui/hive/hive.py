@@ -122,6 +122,8 @@ class Hive:
                 return await self._interrupt(bot_id)
             case cmd.SendMessage(bot_id=bot_id):
                 return [await self._roster.get(bot_id).send(command)]
+            case cmd.AnswerPermission():
+                return await self._answer(command)
             case cmd.ClearAlert(alert_id=alert_id):
                 return await self._clear(alert_id)
             case cmd.CloseHive(leave_bots=leave_bots, reason=reason):
@@ -274,6 +276,16 @@ class Hive:
         except BotUnreachable as error:
             raise CommandRejected(f"{bot_id} does not answer ({error}): K kills it.", status=504) from error
         return []
+
+    async def _answer(self, command: cmd.AnswerPermission) -> cmd.Outcome:
+        for approval in self._record.state.approvals:
+            if approval.request.request_id == command.request_id:
+                try:
+                    await self._roster.get(approval.bot_id).answer(command)
+                except BotUnreachable as error:
+                    raise CommandRejected(f"{approval.bot_id} does not answer ({error}).", status=504) from error
+                return []
+        raise CommandRejected("This request is not open: it was answered, or its turn is over.", status=404)
 
     async def _clear(self, alert_id: int) -> cmd.Outcome:
         for alert in self._record.state.alerts:

@@ -18,9 +18,10 @@ from deia_tui.core import breaker as brk
 from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
 from deia_tui.core.bots import DRAIN_SIGNAL, REBOOTED, BotSpec, ExitRecord
-from deia_tui.core.commands import SendMessage
+from deia_tui.core.commands import AnswerPermission, SendMessage
 from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.core.frames import Frame, to_event
+from deia_tui.core.turns import Failure
 from deia_tui.engine.protocol import Ended, NotPlaced, Placed, Placement
 from deia_tui.hive.attendance import Attendance
 from deia_tui.hive.calls import verdict
@@ -86,6 +87,13 @@ class Keeper:
         answer = await self._attendance.link.post("/interrupt")
         if answer.get("interrupted") is None:
             raise CommandRejected(f"{self.bot_id} is idle: there is nothing to interrupt.")
+
+    async def answer(self, command: AnswerPermission) -> None:
+        """Tell the agent what it may do. Raises CommandRejected or BotUnreachable."""
+        if self._attendance is None:
+            raise CommandRejected(f"{self.bot_id} does not run: nobody waits for this answer.", status=404)
+        body = {"outcome": command.outcome, "by": command.by, "note": command.note}
+        await self._attendance.link.post(f"/permissions/{command.request_id}", body)
 
     async def settled(self) -> None:
         """Until everything that has reached the keeper by now is taken."""
@@ -164,7 +172,7 @@ class Keeper:
             case Probed(run=run, error=error):
                 await self._take_probed(run, error)
             case Undeliverable(message_id=message_id, reason=reason):
-                refusal = self.messages.end([message_id], "failed", reason, run=self.life.run, refused=True)
+                refusal = self.messages.end([message_id], "failed", reason, run=self.life.run, failure=Failure.REQUEST)
                 await self._record(refusal)
             case lc.Ready():
                 await self._step(mail)
@@ -336,8 +344,7 @@ class Keeper:
             case lc.Spawn(run=run):
                 self._token = secrets.token_urlsafe(32)
                 self._failed_probes = 0
-                env = around.env_of(self.spec.agent.name)
-                around.launcher.request(Placement(spec=self.spec, run=run, nonce=nonce, token=self._token, env=env))
+                around.launcher.request(self._placement(run, nonce))
             case lc.NoteReady():
                 around.launcher.release(bot_id)
                 assert self._attendance is not None
@@ -352,6 +359,15 @@ class Keeper:
                 around.engine.kill(bot_id, run)
             case lc.Rest():
                 around.launcher.release(bot_id)
+
+    def _placement(self, run: int, nonce: str) -> Placement:
+        """A run that goes on with the conversation of the one before, if that was with the same agent."""
+        view, agent = self._around.record.state.bots[self.bot_id], self.spec.agent.name
+        session = view.session.session_id if view.session and view.session.agent == agent else ""
+        env = self._around.env_of(agent)
+        return Placement(
+            spec=self.spec, run=run, nonce=nonce, token=self._token, env=env, session=session, grants=view.grants
+        )
 
     def _drain_once_handed(self) -> None:
         """A bot that drains takes nothing new: first it gets what was acknowledged before. Told twice is told once."""

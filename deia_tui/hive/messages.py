@@ -9,6 +9,7 @@ from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
 from deia_tui.core.commands import SendMessage
 from deia_tui.core.errors import CommandRejected
+from deia_tui.core.turns import Failure
 from deia_tui.hive.calls import Calls
 from deia_tui.hive.clock import Clock
 from deia_tui.hive.outbox import Outbox, check_form, queued
@@ -88,7 +89,7 @@ class Messages:
         error: str,
         *,
         run: int,
-        refused: bool = False,
+        failure: Failure | None = None,
     ) -> list[ev.Event]:
         """The hive's own end of messages no bot will answer, and what it means for the breaker."""
         events: list[ev.Event] = []
@@ -101,7 +102,7 @@ class Messages:
                 status=status,
                 error=error,
                 duration_s=0.0,
-                refused=refused,
+                failure=failure,
             )
             events += [turn, *self.calls.ended(turn)]
         return events

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 from deia_tui.bot.seed import Seed
 from deia_tui.core.bots import BotSpec, spec_from_json, spec_to_json
@@ -40,6 +41,8 @@ class Request:
     token: str
     spec: BotSpec
     env: dict[str, str]
+    session: str
+    grants: tuple[str, ...]
     ports: tuple[int, int]
 
     @property
@@ -58,6 +61,8 @@ class Request:
                 token=line["token"],
                 spec=spec_from_json(line["spec"]),
                 env=dict(line["env"]),
+                session=line.get("session", ""),
+                grants=tuple(line.get("grants", ())),
                 ports=(first, last),
             )
             sound = _is_sound(request)
@@ -70,7 +75,8 @@ class Request:
 
 def _is_sound(request: Request) -> bool:
     first, last = request.ports
-    strings = all(isinstance(text, str) for item in request.env.items() for text in item)
+    texts = chain(*request.env.items(), request.grants, (request.session,))
+    strings = all(isinstance(text, str) for text in texts)
     return (
         is_bot_id(request.bot_id)
         and type(request.run) is int
@@ -166,6 +172,8 @@ def _seed(folder: Folder, request: Request) -> Seed:
         token=request.token,
         spec=request.spec,
         env=request.env,
+        session=request.session,
+        grants=request.grants,
     )
 
 

@@ -143,10 +143,9 @@ def fold_run(row: RunRow, event: ev.Event) -> RunRow:
             return replace(row, ready_at=event.at)
         case ev.BotExited(exit=exit):
             return replace(row, ended_at=exit.at, exit_code=exit.code, exit_signal=exit.signal, exit_reason=exit.reason)
-        case ev.MessageAccepted() | ev.TurnStarted() | ev.OutputAdded() | ev.TurnEnded() | ev.BotLogged():
-            return replace(row, last_seq=max(row.last_seq, event.source_seq)) if event.source_seq else row
         case _:
-            return row
+            source_seq: int = getattr(event, "source_seq", 0)
+            return replace(row, last_seq=max(row.last_seq, source_seq)) if source_seq else row
 
 
 def fold_breaker(event: ev.BreakerChanged) -> BreakerRow:

@@ -54,7 +54,7 @@ async def test_the_exit_status_is_the_result(launch: Launch) -> None:
     bot = await launch(command("sh", "-c", "echo working; exit 5"))
     frames = await bot.answer("anything")
     assert text_of(frames) == "working\n"
-    assert (frames[-1]["status"], frames[-1]["error"], frames[-1]["refused"]) == ("failed", "exit 5", False)
+    assert (frames[-1]["status"], frames[-1]["error"], frames[-1]["failure"]) == ("failed", "exit 5", None)
 
 
 async def test_it_works_in_the_folder_that_was_declared(launch: Launch, tmp_path: Path) -> None:

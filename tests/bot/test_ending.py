@@ -11,6 +11,7 @@ import pytest
 
 from deia_tui.bot.agents.place import Place
 from deia_tui.bot.agents.shell import Shell
+from deia_tui.bot.approvals import Approvals
 from deia_tui.bot.children import Children
 from deia_tui.bot.output_log import OutputLog
 from deia_tui.bot.spool import Spool
@@ -106,7 +107,7 @@ async def test_after_the_grace_period_the_turn_is_interrupted(tmp_path: Path) ->
     log = OutputLog(folder.output_log("BOT-001"))
     spool = Spool(folder.spool("BOT-001", 1), log.line)
     place = Place(folder=tmp_path, own=False, spools=tmp_path, env=dict(os.environ))
-    worker = Worker(Shell(place, Children(), 60.0), spool, log, grace_s=0.1)
+    worker = Worker(Shell(place, Children(), 60.0), spool, log, Approvals(spool, 60.0), grace_s=0.1)
     worker.open()
     worker.accept(Message("endless", "sleep 60"))
     working = asyncio.create_task(worker.run())

@@ -184,7 +184,16 @@ async def test_the_aliases_work(bot: Bot) -> None:
 
 async def test_the_schema_documents_every_status_with_an_example(bot: Bot) -> None:
     paths = (await bot.http.get("/openapi.json")).json()["paths"]
-    assert set(paths) == {"/health", "/status", "/message", "/task", "/interrupt", "/stop", "/terminate"}
+    assert set(paths) == {
+        "/health",
+        "/status",
+        "/message",
+        "/task",
+        "/interrupt",
+        "/permissions/{request_id}",
+        "/stop",
+        "/terminate",
+    }
     expected = {"/message": {"202", "400", "411", "413", "422", "429", "503"}, "/health": {"200", "503"}}
     for path, methods in paths.items():
         for method in methods.values():

@@ -25,7 +25,7 @@ async def test_an_answer_streams_while_it_is_produced(bot: Bot) -> None:
         after = await events.turn(sent["message_id"])
     assert text_of(after) == "second\n"
     end = after[-1]
-    assert (end["status"], end["error"], end["refused"]) == ("answered", "", False)
+    assert (end["status"], end["error"], end["failure"]) == ("answered", "", None)
     assert end["duration_s"] > 0
 
 
@@ -62,7 +62,7 @@ async def test_a_program_finds_itself_in_the_bots_workspace(launch: Launch) -> N
 )
 async def test_what_cannot_run_is_refused_with_a_sentence(bot: Bot, line: str, error: str) -> None:
     end = (await bot.answer(line))[-1]
-    assert (end["status"], end["error"], end["refused"]) == ("failed", error, True)
+    assert (end["status"], end["error"], end["failure"]) == ("failed", error, "request")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ async def test_what_cannot_run_is_refused_with_a_sentence(bot: Bot, line: str, e
 )
 async def test_a_failed_program_names_its_exit(bot: Bot, line: str, error: str) -> None:
     end = (await bot.answer(line))[-1]
-    assert (end["status"], end["error"], end["refused"]) == ("failed", error, False)
+    assert (end["status"], end["error"], end["failure"]) == ("failed", error, None)
     assert (await bot.status())["failed"] == 1
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from deia_tui.core import events as ev
 from deia_tui.core.frames import Frame, decode, decode_ack, encode, to_event
+from deia_tui.core.turns import Failure
 
 AT = 1_760_000_000.5
 values = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers(), max_size=2))
@@ -78,7 +79,7 @@ def test_half_a_surrogate_pair_does_not_stop_the_stream() -> None:
                 status="failed",
                 error="exit 2",
                 duration_s=1.5,
-                refused=True,
+                failure=Failure.REQUEST,
                 source_seq=7,
             ),
         ),

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from deia_tui.bot.agents.place import Place
 from deia_tui.bot.agents.program import NotStarted, Program, run
-from deia_tui.bot.agents.protocol import Emit, TurnResult
+from deia_tui.bot.agents.protocol import Opened, Turn, TurnResult
 from deia_tui.bot.children import Children
 from deia_tui.core.bots import AgentSpec
 from deia_tui.core.errors import ConfigError
+from deia_tui.core.turns import Failure
 from deia_tui.folder import write_atomic
 
 
@@ -26,7 +27,15 @@ class CommandLine:
     prompt_file: Path
     _cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def start(self) -> None:
+    @property
+    def running(self) -> bool:
+        return True
+
+    async def ended(self) -> str:
+        never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        return await never
+
+    async def open(self, session: str) -> Opened:
         if not self.spec.argv:
             raise ConfigError(f"Agent '{self.spec.name}' has no argv: declare its command line in hive.toml.")
         self.place.prepare()
@@ -35,19 +44,25 @@ class CommandLine:
         if shutil.which(path, path=self.place.env.get("PATH")) is None:
             where = "does not exist or cannot be executed" if "/" in name else "is not on PATH"
             raise ConfigError(f"'{name}', the program of agent '{self.spec.name}', {where}.")
+        return Opened()
 
-    async def prompt(self, text: str, emit: Emit) -> TurnResult:
+    async def prompt(self, text: str, turn: Turn) -> TurnResult:
         self._cancelled.clear()
         try:
             with self._program(text) as program:
-                return await run(program, emit, cancelled=self._cancelled, children=self.children)
+                return await run(program, turn, cancelled=self._cancelled, children=self.children)
         except NotStarted as error:
-            return TurnResult(status="failed", error=f"not run: {error}")
+            return TurnResult(status="failed", error=f"not run: {error}", failure=Failure.ERROR)
         except OSError as error:
-            return TurnResult(status="failed", error=f"not run: the prompt cannot be written: {error.strerror}")
+            return TurnResult(
+                status="failed", error=f"not run: the prompt cannot be written: {error.strerror}", failure=Failure.ERROR
+            )
 
     def cancel(self) -> None:
         self._cancelled.set()
+
+    async def close(self) -> None:
+        self.cancel()
 
     @contextmanager
     def _program(self, prompt: str) -> Iterator[Program]:

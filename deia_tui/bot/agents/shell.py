@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from deia_tui.bot.agents.place import Place
 from deia_tui.bot.agents.program import NotStarted, Program, run
-from deia_tui.bot.agents.protocol import Emit, TurnResult
+from deia_tui.bot.agents.protocol import Opened, Turn, TurnResult
 from deia_tui.bot.children import Children
 from deia_tui.core.risk import Refused, judge
+from deia_tui.core.turns import Failure
 
 
 @dataclass(slots=True)
@@ -17,10 +18,19 @@ class Shell:
     timeout_s: float
     _cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def start(self) -> None:
-        self.place.prepare()
+    @property
+    def running(self) -> bool:
+        return True
 
-    async def prompt(self, text: str, emit: Emit) -> TurnResult:
+    async def ended(self) -> str:
+        never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        return await never
+
+    async def open(self, session: str) -> Opened:
+        self.place.prepare()
+        return Opened()
+
+    async def prompt(self, text: str, turn: Turn) -> TurnResult:
         self._cancelled.clear()
         verdict = judge(text)
         if isinstance(verdict, Refused):
@@ -30,13 +40,16 @@ class Shell:
             argv=verdict.argv, cwd=place.folder, env=place.env, spools=place.spools, timeout_s=self.timeout_s
         )
         try:
-            return await run(program, emit, cancelled=self._cancelled, children=self.children)
+            return await run(program, turn, cancelled=self._cancelled, children=self.children)
         except NotStarted as error:
             return _refused(str(error))
 
     def cancel(self) -> None:
         self._cancelled.set()
 
+    async def close(self) -> None:
+        self.cancel()
+
 
 def _refused(reason: str) -> TurnResult:
-    return TurnResult(status="failed", error=f"not run: {reason}", refused=True)
+    return TurnResult(status="failed", error=f"not run: {reason}", failure=Failure.REQUEST)
