@@ -51,7 +51,7 @@ async def run(program: Program, emit: Emit, *, cancelled: asyncio.Event, childre
     try:
         earlier, launched = children.pids(), _launch(program)
     except (OSError, ValueError) as error:
-        raise NotStarted(_why(program, error)) from error
+        raise NotStarted(why_not(program.argv[0], program.cwd, error)) from error
     with launched as process:
         children.expect(process.pid)
         try:
@@ -78,10 +78,10 @@ def _result(code: int, cut: Cut | None, timeout_s: float) -> TurnResult:
         case None if code == 0:
             return TurnResult(status="answered")
         case None:
-            return TurnResult(status="failed", error=f"exit {code}" if code > 0 else _signal_name(-code))
+            return TurnResult(status="failed", error=f"exit {code}" if code > 0 else signal_name(-code))
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -146,11 +146,11 @@ def _filled(data: bytes) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _why(program: Program, error: OSError | ValueError) -> str:
-    name = program.argv[0]
+def why_not(name: str, cwd: Path, error: OSError | ValueError) -> str:
+    """Why the program `name` could not be started in `cwd`."""
     match error:
-        case FileNotFoundError() if not program.cwd.is_dir():
-            return f"its folder {program.cwd} does not exist"
+        case FileNotFoundError() if not cwd.is_dir():
+            return f"its folder {cwd} does not exist"
         case FileNotFoundError() if "/" not in name:
             return f"'{name}' is not on PATH"
         case FileNotFoundError():
