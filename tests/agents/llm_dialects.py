@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
-_REMINDER = re.compile(r"<(system-reminder|environment_context|user_instructions|session_context)>.*?</\1>", re.DOTALL)
+_UNTYPED = re.compile(r"<(system-reminder|environment_context|user_instructions|session_context)>.*?</\1>", re.DOTALL)
 _numbers = itertools.count(1)
 
 
@@ -74,14 +74,17 @@ class Anthropic(Dialect):
 
     @staticmethod
     def read(body: Json) -> Asked:
-        texts, result = [], None
+        texts: list[str] = []
+        result: str | None = None
         for message in body.get("messages", []):
             content = message["content"]
             blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
-            if message["role"] == "user":
-                results = [block for block in blocks if block.get("type") == "tool_result"]
-                result = _text(results[-1].get("content")) if results else None
-                texts.append(_text([block for block in blocks if block.get("type") == "text"]))
+            for block in blocks if message["role"] == "user" else ():
+                if block.get("type") == "tool_result":
+                    result = _text(block.get("content"))
+                elif text := _typed(block.get("text", "")):
+                    texts.append(text)
+                    result = None
         return _asked(body, texts, result)
 
     @staticmethod
@@ -298,7 +301,7 @@ DIALECTS: dict[str, type[Dialect]] = {
 
 
 def _asked(body: Json, texts: list[str], result: str | None) -> Asked:
-    typed = [text for text in (_REMINDER.sub("", text).strip() for text in texts) if text]
+    typed = list(filter(None, map(_typed, texts)))
     return Asked(
         model=body.get("model", "?"),
         stream=bool(body.get("stream")),
@@ -307,6 +310,10 @@ def _asked(body: Json, texts: list[str], result: str | None) -> Asked:
         tool_result=result,
         size=len(json.dumps(body)),
     )
+
+
+def _typed(text: str) -> str:
+    return _UNTYPED.sub("", text).strip()
 
 
 def _text(content: Any) -> str:

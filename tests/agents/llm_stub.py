@@ -112,7 +112,7 @@ class _Exchange(BaseHTTPRequestHandler):
             return self._never()
         reply = dialect(asked, plan)
         if not asked.stream:
-            return self._whole(200, reply.whole())
+            return self._drop() if plan.kind in ("stall", "cut") else self._whole(200, reply.whole())
         try:
             return self._stream(reply, plan)
         except (BrokenPipeError, ConnectionResetError):
@@ -133,7 +133,7 @@ class _Exchange(BaseHTTPRequestHandler):
             case "stall":
                 self._never()
             case "cut":
-                self.close_connection = True
+                self._drop()
             case _:
                 for event in reply.closing():
                     self._send(event)
@@ -156,6 +156,9 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _never(self) -> None:
         self.stub.ending.wait()
+        self.close_connection = True
+
+    def _drop(self) -> None:
         self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
