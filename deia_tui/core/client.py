@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from deia_tui.core.commands import Command, Outcome
+from deia_tui.core.conversation import Parts
 from deia_tui.core.events import Event
 from deia_tui.core.state import Snapshot
 
@@ -13,7 +14,8 @@ from deia_tui.core.state import Snapshot
 class ChatTurn:
     """A message and its answer so far. `status`: queued, accepted, running, answered, failed, interrupted.
 
-    `answer_seq` numbers the last piece in `answer`; `number` orders the turns of one bot.
+    `parts` are what happened in it, `answer` all that was said, `answer_seq` numbers the last event in both; `number`
+    orders the turns of one bot.
     """
 
     number: int
@@ -26,6 +28,7 @@ class ChatTurn:
     ended_at: float | None
     answer: str
     answer_seq: int
+    parts: Parts = ()
 
 
 @dataclass(frozen=True, slots=True)
