@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from deia_tui.adapters import check_kind
 from deia_tui.core.bots import AgentSpec, BotSpec, RestartPolicy
 from deia_tui.core.breaker import BreakerPolicy
 from deia_tui.core.errors import CommandRejected, ConfigError
@@ -63,7 +64,7 @@ class PermissionSection(Section):
 
 
 class AgentSection(Section):
-    kind: str
+    kind: Annotated[str, AfterValidator(check_kind)]
     argv: tuple[str, ...] = ()
     model: str = ""
     mode: str = ""
@@ -279,13 +280,7 @@ class Catalogue(Section):
                 f"Template '{what}' wants agent '{name}': declare [agents.{name}] in hive.toml.",
                 status=404,
             )
-        if agent.kind not in ("shell", "command"):
-            raise CommandRejected(
-                f"Agent '{name}' is of kind '{agent.kind}', which this version cannot drive: "
-                "declare it with kind = \"command\", or launch 'shell'.",
-                status=422,
-            )
-        if agent.kind == "command" and not agent.argv:
+        if agent.kind in ("command", "acp") and not agent.argv:
             raise CommandRejected(f"[agents.{name}] in {self.source} has no argv: name its program.", status=422)
         permissions = section.permissions or template.permissions or agent.permissions or PermissionSection()
         return AgentSpec(

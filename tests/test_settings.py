@@ -58,6 +58,14 @@ def loaded(folder: Folder, toml: str) -> Catalogue:
         ("[breaker]\ncooldown_s = 0", ", line 2: breaker.cooldown_s: input should be greater than 0 (it is 0)"),
         ("[breaker]\nwindow_s = nan", ", line 2: breaker.window_s: input should be"),
         ('[hive]\n"on_term" = "kill"', ", line 2: hive.on_term: input should be 'leave' or 'stop' (it is 'kill')"),
+        (
+            '[agents.x]\nkind = "comand"',
+            ", line 2: agents.x.kind: there is no such kind of agent; did you mean 'command'? (it is 'comand')",
+        ),
+        (
+            '[agents.x]\nkind = "zzz"',
+            ", line 2: agents.x.kind: there is no such kind of agent; known are shell, command",
+        ),
         ("[agents.x]\nargv = []", ", line 1: agents.x.kind: field required"),
         (
             '[agents.x]\nkind = "command"\nargv = ["a",\n 2]',
@@ -269,7 +277,6 @@ def test_a_declared_bot_has_the_last_word() -> None:
         ("codr", 404, "There is no template or agent 'codr': did you mean 'coder'?"),
         ("zzz", 404, "There is no template or agent 'zzz'; known are coder, lost, shell, llm, empty, claude, BOT-001"),
         ("lost", 404, "Template 'lost' wants agent 'gone': declare [agents.gone] in hive.toml."),
-        ("claude", 422, "Agent 'claude' is of kind 'claude', which this version cannot drive"),
         ("empty", 422, "[agents.empty] in hive.toml has no argv: name its program."),
     ],
 )

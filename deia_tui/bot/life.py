@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from deia_tui.bot.agents.command import CommandLine
-from deia_tui.bot.agents.place import Place, place_of
+from deia_tui import adapters
+from deia_tui.bot.agents.means import Means
+from deia_tui.bot.agents.place import place_of
 from deia_tui.bot.agents.protocol import Agent
-from deia_tui.bot.agents.shell import Shell
 from deia_tui.bot.approvals import Approvals
 from deia_tui.bot.children import Children
 from deia_tui.bot.output_log import OutputLog
@@ -31,14 +31,14 @@ class Life:
     def __init__(self, seed: Seed) -> None:
         folder = Folder(seed.root)
         self.seed = seed
+        self._folder = folder
         self.children = Children()
         self.log = OutputLog(folder.output_log(seed.bot_id))
         self.spool = Spool(folder.spool(seed.bot_id, seed.run), self._complain)
         self.place = place_of(seed)
-        self.agent = _agent(seed, self.place, self.children)
+        self.agent: Agent = adapters.load(seed.spec.agent.kind)(self._means())
         self.approvals = Approvals(self.spool, seed.spec.agent.approval_timeout_s)
         self.worker = Worker(self.agent, self.spool, self.log, self.approvals, grace_s=seed.spec.work_grace_s)
-        self._folder = folder
         self._started = time.monotonic()
         self._reason = ""
 
@@ -66,6 +66,15 @@ class Life:
         self._leave_exit(OK)
         self.spool.close()
         return OK
+
+    def _means(self) -> Means:
+        return Means(
+            spec=self.seed.spec.agent,
+            place=self.place,
+            children=self.children,
+            prompt_file=self._folder.spool(self.seed.bot_id, self.seed.run).with_suffix(".prompt"),
+            log=self.log.line,
+        )
 
     def _cannot_start(self, why: str) -> int:
         self.log.line(why)
@@ -99,15 +108,3 @@ class Life:
     def _complain(self, sentence: str) -> None:
         self.log.line(sentence)
         self.spool.add({"type": "log", "level": "error", "text": sentence})
-
-
-def _agent(seed: Seed, place: Place, children: Children) -> Agent:
-    spec = seed.spec.agent
-    match spec.kind:
-        case "shell":
-            return Shell(place, children, spec.timeout_s)
-        case "command":
-            prompt_file = Folder(seed.root).spool(seed.bot_id, seed.run).with_suffix(".prompt")
-            return CommandLine(spec, place, children, prompt_file)
-        case kind:
-            raise ValueError(f"There is no adapter for agents of kind '{kind}'.")

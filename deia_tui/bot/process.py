@@ -1,6 +1,7 @@
 """The process of one bot. `warm` does once, before any fork, all that is the same for every bot; `run` is the rest."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -8,6 +9,7 @@ from functools import cache, partial
 
 import uvicorn
 
+from deia_tui import adapters
 from deia_tui.bot import routes
 from deia_tui.bot.children import adopt_orphans
 from deia_tui.bot.life import Life
@@ -16,13 +18,24 @@ from deia_tui.bot.seed import Seed
 from deia_tui.core.bots import CANNOT_START, DRAIN_SIGNAL
 from deia_tui.serving import QuietServer, quiet_config
 
+WARM = frozenset({"shell", "command"})
+"""Kinds of agents that every host has imported; others cost time and memory that a host of shells would not need."""
 _FAREWELL_S = 0.5
 """How long listeners may take to read the last frames; the spool has them anyway."""
 
 
 def warm() -> None:
     """Import and build everything, and push requests through, so that a forked bot neither imports nor builds."""
+    for kind in WARM:
+        adapters.load(kind)
     asyncio.run(rehearse(_config()))
+
+
+def prepare(kind: str) -> None:
+    """Import what agents of this kind need beyond that, before the first of them is forked. Raises ConfigError."""
+    adapters.load(kind)
+    gc.collect()
+    gc.freeze()
 
 
 def run(seed: Seed, listener: socket.socket) -> int:

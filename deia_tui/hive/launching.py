@@ -63,7 +63,7 @@ def _named(command: LaunchBots, catalogue: Catalogue, bots: Mapping[str, BotView
 
 def why_not(agent: AgentSpec, env: Mapping[str, str]) -> str:
     """Why this agent cannot run on this machine, in one sentence, or ""."""
-    if agent.kind == "command" and shutil.which(agent.argv[0], path=env.get("PATH")) is None:
+    if agent.kind in ("command", "acp") and shutil.which(agent.argv[0], path=env.get("PATH")) is None:
         return (
             f"'{agent.argv[0]}', the program of agent '{agent.name}', is not on PATH: "
             f"install it or correct argv in [agents.{agent.name}]."

@@ -7,10 +7,10 @@ from deia_tui.host.start import start
 
 
 def load() -> Child:
-    from deia_tui.bot.process import run, warm  # slow: not before it is certain that this host is wanted
+    from deia_tui.bot.process import WARM, prepare, run, warm  # slow: not before it is certain that this host is wanted
 
     warm()
-    return run
+    return Child(run=run, prepare=prepare, prepared=WARM)
 
 
 if __name__ == "__main__":

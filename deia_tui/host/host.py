@@ -40,7 +40,9 @@ class Host:
             on_adopted=self._announce_adopted,
             on_exit=self._announce,
         )
-        self._spawner = Spawner(folder, child, self._records, inherited=self._sockets, nofile=nofile)
+        self._spawner = Spawner(
+            folder, child, self._records, code=presence.me.fingerprint, inherited=self._sockets, nofile=nofile
+        )
         self._requests: dict[Key, tuple[Client, Request]] = {}
         self._restoring = Restoring(
             self._loop,

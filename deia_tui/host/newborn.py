@@ -14,8 +14,17 @@ from typing import NoReturn
 from deia_tui.bot.seed import Seed
 from deia_tui.host import brand, titles
 
-Child = Callable[[Seed, socket.socket], int]
-"""What a bot does with its listening socket; returns its exit status."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """What bots are. `run` is the life of one on its listening socket and returns its exit status.
+
+    `prepare` imports, before the fork, what agents of a kind need that is not in `prepared` yet; raises ConfigError.
+    """
+
+    run: Callable[[Seed, socket.socket], int]
+    prepare: Callable[[str], None]
+    prepared: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +51,7 @@ def live(birth: Birth) -> NoReturn:
         if os.read(birth.gate, 1):
             os.close(birth.gate)
             _settle(birth)
-            status = birth.child(birth.seed, birth.listener)
+            status = birth.child.run(birth.seed, birth.listener)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001 – nothing may unwind into the host's frames

@@ -13,6 +13,7 @@ from itertools import chain
 
 from deia_tui.bot.seed import Seed
 from deia_tui.core.bots import BotSpec, spec_from_json, spec_to_json
+from deia_tui.core.errors import ConfigError
 from deia_tui.core.ids import is_bot_id
 from deia_tui.folder import Folder
 from deia_tui.host import newborn
@@ -20,7 +21,7 @@ from deia_tui.host.newborn import Birth, Child
 from deia_tui.host.ports import Ports
 from deia_tui.host.records import Key, Records, RunRecord
 from deia_tui.host.titles import NONCE_LENGTH
-from deia_tui.host.wire import Line
+from deia_tui.host.wire import Line, fingerprint
 from deia_tui.identity import identify
 
 _ALL_SIGNALS = signal.valid_signals()
@@ -90,7 +91,8 @@ def _is_sound(request: Request) -> bool:
 
 
 class Spawner:
-    """Forks bots; `inherited` are the sockets a child must not keep, `nofile` the limits it gets."""
+    """Forks bots. `code` is the fingerprint of what this host runs, `inherited` are the sockets a child must not keep,
+    `nofile` the limits it gets."""
 
     def __init__(
         self,
@@ -98,11 +100,14 @@ class Spawner:
         child: Child,
         records: Records,
         *,
+        code: str,
         inherited: Callable[[], Iterable[socket.socket]],
         nofile: tuple[int, int],
     ) -> None:
         self._folder = folder
         self._child = child
+        self._prepared = set(child.prepared)
+        self._code = code
         self._records = records
         self._inherited = inherited
         self._nofile = nofile
@@ -115,11 +120,26 @@ class Spawner:
             raise SpawnFailed(f"{request.bot_id} runs already, with pid {living.pid}.")
         if request.key in self._records.exits:
             raise SpawnFailed(f"Run {request.run} of {request.bot_id} has ended already.")
+        self._prepare(request.spec.agent.kind)
         try:
             with self._ports.listen(*request.ports) as listener, self._output(request.bot_id) as output:
                 return self._fork(request, listener, output)
         except OSError as error:
             raise SpawnFailed(_sentence(request.bot_id, error)) from error
+
+    def _prepare(self, kind: str) -> None:
+        """Nothing is imported that belongs to another version than what was imported before."""
+        if kind in self._prepared:
+            return
+        if fingerprint() != self._code:
+            raise SpawnFailed(
+                f"deia-tui was upgraded while it ran: start the supervisor anew to run agents of kind '{kind}'."
+            )
+        try:
+            self._child.prepare(kind)
+        except ConfigError as error:
+            raise SpawnFailed(str(error)) from error
+        self._prepared.add(kind)
 
     def _fork(self, request: Request, listener: socket.socket, output: int) -> RunRecord:
         output_from = os.fstat(output).st_size

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deia_tui.bot.children import Children, adopt_orphans
-from deia_tui.bot.process import run, warm
+from deia_tui.bot.process import prepare, run, warm
 from deia_tui.bot.seed import Seed
 from deia_tui.core.bots import spec_from_json
 from deia_tui.folder import Folder
@@ -29,6 +29,7 @@ class Nursery:
 
     def spawn(self, seed: dict[str, Any], modules: str) -> Reply:
         """Start a bot; once it ended by itself, `modules` lists what it imported."""
+        prepare(seed["spec"]["agent"]["kind"])
         folder = Folder(Path(seed["root"]))
         folder.create()
         listener = socket.create_server(("127.0.0.1", 0), backlog=64)

@@ -23,7 +23,7 @@ CATALOGUE = Catalogue(
             "agents": {
                 "cat": {"kind": "command", "argv": ["cat"]},
                 "gone": {"kind": "command", "argv": ["no-such-program"]},
-                "claude": {"kind": "claude"},
+                "claude": {"kind": "acp"},
             },
             "bots": {
                 "BOT-002": {"agent": "shell"},
@@ -114,7 +114,7 @@ def test_an_id_of_ones_own() -> None:
         (LaunchBots(what="shel"), 404, "There is no template or agent 'shel': did you mean 'shell'?"),
         (LaunchBots(what="", bot_id="X"), 404, "There is no template or agent ''; known are copier"),
         (LaunchBots(what="orphan"), 404, "Template 'orphan' wants agent 'nobody'"),
-        (LaunchBots(what="claude"), 422, "Agent 'claude' is of kind 'claude'"),
+        (LaunchBots(what="claude"), 422, "[agents.claude] in hive.toml has no argv"),
         (LaunchBots(what="gone"), 422, "'no-such-program', the program of agent 'gone', is not on PATH: install it"),
         (LaunchBots(what="LOST"), 422, "The workdir of LOST, /no/such/folder, is no folder: make it"),
     ],
@@ -147,7 +147,7 @@ def test_everything_that_can_be_launched_and_why_not() -> None:
         ("shell", "shell", True),
         ("cat", "command", True),
         ("gone", "command", False),
-        ("claude", "claude", False),
+        ("claude", "acp", False),
     ]
 
 

@@ -19,7 +19,7 @@ _nofile_before = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 def load() -> Child:
     _modules_before_fork.update(sys.modules)
-    return live
+    return Child(run=live, prepare=lambda kind: None, prepared=frozenset({"shell", "command"}))
 
 
 def live(seed: Seed, listener: socket.socket) -> int:

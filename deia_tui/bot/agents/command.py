@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from deia_tui.bot.agents.means import Means
 from deia_tui.bot.agents.place import Place
 from deia_tui.bot.agents.program import NotStarted, Program, run
 from deia_tui.bot.agents.protocol import Opened, Turn, TurnResult
@@ -82,6 +83,10 @@ class CommandLine:
                     yield replace(program, argv=fill(spec.argv, "{prompt_file}", str(self.prompt_file)))
                 finally:
                     self.prompt_file.unlink(missing_ok=True)
+
+
+def command(means: Means) -> CommandLine:
+    return CommandLine(means.spec, means.place, means.children, means.prompt_file)
 
 
 def fill(argv: tuple[str, ...], placeholder: str, value: str) -> tuple[str, ...]:

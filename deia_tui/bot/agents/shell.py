@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from deia_tui.bot.agents.means import Means
 from deia_tui.bot.agents.place import Place
 from deia_tui.bot.agents.program import NotStarted, Program, run
 from deia_tui.bot.agents.protocol import Opened, Turn, TurnResult
@@ -49,6 +50,10 @@ class Shell:
 
     async def close(self) -> None:
         self.cancel()
+
+
+def shell(means: Means) -> Shell:
+    return Shell(means.place, means.children, means.spec.timeout_s)
 
 
 def _refused(reason: str) -> TurnResult:
