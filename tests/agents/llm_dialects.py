@@ -35,6 +35,10 @@ class Plan:
     tool: str = ""
     given: Json = field(default_factory=dict)
 
+    @property
+    def words(self) -> list[str]:
+        return re.findall(r"\S+\s*|\s+", self.text)
+
 
 class Dialect(ABC):
     def __init__(self, asked: Asked, plan: Plan) -> None:

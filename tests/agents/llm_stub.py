@@ -1,35 +1,21 @@
 """A hosted API of language models on loopback: what agent programs talk to where there is no internet and no key.
 
-`POST /v1/messages` (Anthropic), `/v1/chat/completions` and `/v1/responses` (OpenAI), streamed or not. A marker in the
-newest message of the user chooses the answer:
-
-    (none)                    "stub: turn N: <the text>"
-    [[say:TEXT]]              TEXT
-    [[think:TEXT]]            TEXT as a thought, then "thought"
-    [[slow:SECONDS]]          forty words, one every so many seconds (0.25)
-    [[stop:REASON]]           three words, ended by this stop reason (`max_tokens`, `refusal`)
-    [[tool:NAME:{json}]]      a call of this tool; what came of it is then said: "tool result: ..."
-    [[fail:STATUS:TIMES]]     this HTTP error, so many times or always
-    [[hang]]                  the request is taken and never answered
-    [[stall]]                 three words, then silence
-    [[cut]]                   three words, then the connection is dropped
+`POST /v1/messages` (Anthropic), `/v1/chat/completions` and `/v1/responses` (OpenAI), streamed or not; `GET /asked` tells
+what was asked. Markers in the prompt choose the answer (llm_answers.py).
 """
 
 import argparse
 import json
-import re
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from .llm_dialects import DIALECTS, Asked, Dialect, Plan
-
-_MARKER = re.compile(r"\[\[(say|think|slow|stop|tool|fail|hang|stall|cut)(?::(.*?))?\]\](?!\])", re.DOTALL)
+from .llm_answers import Answers
+from .llm_dialects import DIALECTS, Dialect, Plan
 
 
 @dataclass
@@ -37,43 +23,13 @@ class Stub:
     """`asked` is every request so far: its path, the newest text of the user, the number of texts and what was done."""
 
     port: int = 0
+    answers: Answers = field(default_factory=Answers)
     asked: list[dict[str, Any]] = field(default_factory=list)
     ending: threading.Event = field(default_factory=threading.Event)
-    _failed: Counter[str] = field(default_factory=Counter)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    def plan(self, asked: Asked) -> Plan:
-        if asked.tool_result is not None:
-            return Plan("say", f"tool result: {asked.tool_result[:300]}")
-        markers = _MARKER.findall(asked.text)
-        kind, value = markers[-1] if markers else ("", "")
-        match kind:
-            case "say":
-                return Plan("say", value)
-            case "think":
-                return Plan("say", "thought", thought=value)
-            case "slow":
-                return Plan("say", "".join(f"word{n} " for n in range(40)), pause_s=float(value or 0.25))
-            case "stop":
-                return Plan("say", "one two three", stop=value)
-            case "tool":
-                name, _, given = value.partition(":")
-                return Plan("say", "Using a tool. ", tool=name, given=json.loads(given or "{}"))
-            case "fail":
-                return self._failure(asked.text, *value.split(":"))
-            case "hang" | "stall" | "cut":
-                return Plan(kind, "one two three ")
-            case _:
-                return Plan("say", f"stub: turn {asked.turns}: {asked.text[-200:]}")
-
-    def _failure(self, text: str, status: str, times: str = "") -> Plan:
-        self._failed[text] += 1
-        if times and self._failed[text] > int(times):
-            return Plan("say", f"recovered after {times} x {status}")
-        return Plan("fail", status=int(status))
 
 
 class _Exchange(BaseHTTPRequestHandler):
@@ -102,7 +58,7 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _answer(self, dialect: type[Dialect], body: dict[str, Any]) -> None:
         asked = dialect.read(body)
-        plan = self.stub.plan(asked)
+        plan = self.stub.answers.plan(asked)
         self.stub.asked.append(
             {"at": time.time(), "path": self.path, "text": asked.text, "turns": asked.turns, "did": plan.kind}
         )
@@ -126,7 +82,7 @@ class _Exchange(BaseHTTPRequestHandler):
         self.end_headers()
         for event in reply.opening():
             self._send(event)
-        for word in re.findall(r"\S+\s*|\s+", plan.text):
+        for word in plan.words:
             self._send(reply.delta(word))
             self.stub.ending.wait(plan.pause_s)
         match plan.kind:
