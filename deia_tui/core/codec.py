@@ -6,11 +6,12 @@ from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType, NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from deia_tui.core.events import Event
 
 Json = dict[str, Any]
+Kind = TypeVar("Kind")
 
 
 def type_name(event_type: type) -> str:
@@ -35,6 +36,12 @@ def from_json(data: Mapping[str, Any]) -> Event:
         raise ValueError(f"There is no event type {data.get('type')!r}.")
     event: Event = _decoder(kind)(data, str(data["type"]))
     return event
+
+
+def decode(kind: type[Kind], data: Any) -> Kind:
+    """A dataclass that an event holds, from what `encode` made of it; raises ValueError with a sentence."""
+    value: Kind = _dataclass_decoder(kind)(data, kind.__name__)
+    return value
 
 
 def _encode_fields(value: Any) -> Json:

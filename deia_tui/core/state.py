@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from deia_tui.core import events as ev
@@ -38,8 +39,9 @@ class Approval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """A provider that is left alone until `until` (unix seconds)."""
+    """A provider that is left alone until `until`, since `since` (unix seconds); from then on one bot tries it."""
 
+    since: float
     until: float
     reason: str
 
@@ -160,12 +162,12 @@ def fold(state: HiveState, event: ev.Event) -> HiveState:
             old = state.bots.get(event.bot_id) or BotView(bot_id=event.bot_id, spec=event.spec)
             return _put(state, replace(old, spec=event.spec, wanted=True, restarts=0))
         case ev.ProviderPaused(provider=provider):
-            pause = Pause(until=event.until, reason=event.reason)
+            pause = Pause(since=event.at, until=event.until, reason=event.reason)
             return replace(state, pauses=MappingProxyType({**state.pauses, provider: pause}))
         case ev.ProviderResumed():
             left = {name: pause for name, pause in state.pauses.items() if name != event.provider}
             return replace(state, pauses=MappingProxyType(left))
-        case ev.HiveClosed() | ev.OutputAdded() | ev.BotLogged() | ev.ThoughtAdded():
+        case ev.HiveClosed() | ev.OutputAdded() | ev.BotLogged() | ev.ThoughtAdded() | ev.ToolCallChanged():
             return state
         case _:
             bot = state.bots.get(event.bot_id)
@@ -227,6 +229,10 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
             return replace(bot, activity=Activity.ASKING)
         case ev.PermissionAnswered() if bot.activity is Activity.ASKING:
             return replace(bot, activity=Activity.BUSY)
+        case ev.UsageReported(cost_usd=float(cost)):
+            day = day_of(event.at)
+            before = bot.spent_usd if day == bot.spent_day else 0.0
+            return replace(bot, spent_day=day, spent_usd=before + cost)
         case ev.SessionOpened():
             session = Session(agent=event.agent, session_id=event.session_id) if event.session_id else None
             return replace(bot, session=session, trouble="")
@@ -261,6 +267,11 @@ def _approvals(open_ones: tuple[Approval, ...], event: ev.Event) -> tuple[Approv
             return open_ones
 
 
+def day_of(at: float) -> str:
+    """The day (UTC) of a time: 2026-01-31."""
+    return datetime.fromtimestamp(max(0.0, min(at, 253402300799.0)), UTC).date().isoformat()
+
+
 def first_line(text: str) -> str:
     """What a message is about, in one short line."""
     return text.strip().partition("\n")[0][:120].rstrip()
@@ -283,6 +294,7 @@ def _at_rest(bot: BotView, state: BotState, at: float, reason: str) -> BotView:
         activity=Activity.IDLE,
         message_id=None,
         task="",
+        trouble="",
         health=Health.UNKNOWN,
     )
 

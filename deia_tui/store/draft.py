@@ -10,7 +10,7 @@ from typing import Any
 from deia_tui.core import codec
 from deia_tui.core import events as ev
 from deia_tui.core.client import Recorded
-from deia_tui.core.state import first_line
+from deia_tui.core.state import day_of, first_line
 from deia_tui.store import rows
 from deia_tui.store.rows import BotRow, RunKey, RunRow, Values
 
@@ -107,7 +107,29 @@ _BREAKER = _upsert("breakers", rows.BREAKER_COLUMNS, "bot_id")
 _ALERT = _Insert("alerts", ("alert_id", "bot_id", "kind", "level", "text", "action", "raised_at"))
 _CLEAR = _Update("UPDATE alerts SET cleared_at = ? WHERE alert_id = ?")
 
-_ORDER = (_EVENT, _OUTPUT, _BOT, _RUN, _ASK, _ACCEPT, _START, _END, _BREAKER, _ALERT, _CLEAR)
+_ASKED = _upsert(
+    "approvals", ("request_id", "bot_id", "run", "message_id", "request", "asked_at", "expires_at"), "request_id"
+)
+_ANSWERED = _Update("DELETE FROM approvals WHERE request_id = ?")
+_ABANDONED = _Update("DELETE FROM approvals WHERE (bot_id, run) = (?, ?)")
+_PAUSE = _upsert("pauses", ("provider", "since", "until", "reason"), "provider")
+_RESUME = _Update("DELETE FROM pauses WHERE provider = ? AND since <= ?")
+_COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost_usd", "unpriced")
+
+
+def _ledger(table: str, *key: str) -> _Insert:
+    """Rows that are added to what is there."""
+    sums = ", ".join(f"{name} = {name} + excluded.{name}" for name in _COUNTS)
+    return _Insert(table, (*key, *_COUNTS), f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sums}")
+
+
+_USED_IN_TURN = _ledger("usage_of_turn", "message_id", "model")
+_USED_IN_DAY = _ledger("usage_of_day", "day", "bot_id", "model")
+
+_ORDER = (
+    *(_EVENT, _OUTPUT, _BOT, _RUN, _ASK, _ACCEPT, _START, _END, _BREAKER, _ALERT, _CLEAR),
+    *(_ASKED, _ANSWERED, _ABANDONED, _PAUSE, _RESUME, _USED_IN_TURN, _USED_IN_DAY),
+)
 """Bots come before what refers to them, and a message's steps in the order they happen."""
 
 
@@ -197,6 +219,22 @@ class Draft:
                 self._rows[_ALERT].append(alert)
             case ev.AlertCleared():
                 self._rows[_CLEAR].append((event.at, event.alert_id))
+            case ev.PermissionAsked(request=request):
+                what = (event.message_id, json.dumps(codec.encode(request)), event.at, event.expires_at)
+                self._rows[_ASKED].append((request.request_id, event.bot_id, event.run, *what))
+            case ev.PermissionAnswered():
+                self._rows[_ANSWERED].append((event.request_id,))
+            case ev.BotExited():
+                self._rows[_ABANDONED].append((event.bot_id, event.run))
+            case ev.ProviderPaused():
+                self._rows[_PAUSE].append((event.provider, event.at, event.until, event.reason))
+            case ev.ProviderResumed():
+                self._rows[_RESUME].append((event.provider, event.at))
+            case ev.UsageReported(usage=usage, cost_usd=cost):
+                tokens = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
+                counts = (*tokens, cost or 0.0, int(cost is None))
+                self._rows[_USED_IN_TURN].append((event.message_id, usage.model, *counts))
+                self._rows[_USED_IN_DAY].append((day_of(event.at), event.bot_id, usage.model, *counts))
             case _:
                 pass
 

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -11,7 +11,9 @@ import aiosqlite
 from deia_tui.core import codec
 from deia_tui.core import events as ev
 from deia_tui.core.client import ChatTurn, Recorded
-from deia_tui.core.state import Alert, BotView
+from deia_tui.core.conversation import Parts, add, answer_of
+from deia_tui.core.costs import Cost
+from deia_tui.core.state import Alert, Approval, BotView, Pause
 from deia_tui.store import rows
 from deia_tui.store.draft import Tables
 from deia_tui.store.rows import BotRow, BreakerRow, RunRow
@@ -20,8 +22,13 @@ REGISTRY_CHANGES = "type IN ('bot_spawned', 'bot_adopted', 'bot_exited')"
 MAX_ANSWER = 1024 * 1024
 """Characters of one answer that a chat shows."""
 _PIECES = 512
-_SEARCHED = 100
-"""How many of a bot's last events are looked through for what its breaker counts."""
+_BESIDE = 5000
+_IN_CHAT = (
+    "type IN ('thought_added', 'tool_call_changed', 'plan_changed', 'usage_reported', "
+    "'permission_asked', 'permission_answered')"
+)
+_COUNTED = 100
+"""How many of the events that a bot's breaker counts are looked at, newest first."""
 _CUT = "\n[only the first 1 MiB of this answer is shown]"
 
 
@@ -49,6 +56,8 @@ class Loaded:
 
     bots: Mapping[str, BotView]
     alerts: tuple[Alert, ...]
+    approvals: tuple[Approval, ...]
+    pauses: Mapping[str, Pause]
     runs: Mapping[str, RunRow]
     exits: Mapping[str, tuple[float, ...]]
     breakers: Mapping[str, BreakerRow]
@@ -93,6 +102,8 @@ async def load(connection: aiosqlite.Connection) -> Loaded:
     return Loaded(
         bots={bot_id: row.view for bot_id, row in (await _bots(connection)).items()},
         alerts=await _alerts(connection),
+        approvals=await _approvals(connection),
+        pauses=await _pauses(connection),
         runs={run.bot_id: run for run in await _last_runs(connection)},
         exits=await _exits(connection),
         breakers={row["bot_id"]: rows.read_breaker(row) for row in breakers},
@@ -119,6 +130,16 @@ async def chat(connection: aiosqlite.Connection, bot_id: str, *, before: int | N
         limit,
     )
     return [await _turn(connection, row) for row in reversed(found)]
+
+
+async def costs(connection: aiosqlite.Connection, *, since_day: str, bot_id: str | None) -> list[Cost]:
+    """What was used since a day (with it), by day, bot and model, oldest first."""
+    of_bot = "" if bot_id is None else "AND bot_id = :bot_id"
+    found = await connection.execute_fetchall(
+        f"SELECT * FROM usage_of_day WHERE day >= :since {of_bot} ORDER BY day, bot_id, model",
+        {"since": since_day, "bot_id": bot_id},
+    )
+    return [Cost(**dict(row)) for row in found]
 
 
 async def events(
@@ -211,6 +232,17 @@ async def _alerts(connection: aiosqlite.Connection) -> tuple[Alert, ...]:
     return tuple(Alert(**dict(row)) for row in found)
 
 
+async def _approvals(connection: aiosqlite.Connection) -> tuple[Approval, ...]:
+    """Oldest first."""
+    found = await _fetch(connection, "SELECT * FROM approvals ORDER BY asked_at, request_id")
+    return tuple(rows.read_approval(row) for row in found)
+
+
+async def _pauses(connection: aiosqlite.Connection) -> dict[str, Pause]:
+    found = await _fetch(connection, "SELECT * FROM pauses ORDER BY provider")
+    return {row["provider"]: Pause(since=row["since"], until=row["until"], reason=row["reason"]) for row in found}
+
+
 async def _unfinished(connection: aiosqlite.Connection) -> dict[str, tuple[MessageRow, ...]]:
     names = "number, message_id, bot_id, run, sender, text, status, asked_at, accepted_at"
     found = await _fetch(connection, f"SELECT {names} FROM messages WHERE ended_at IS NULL ORDER BY bot_id, number")
@@ -223,8 +255,9 @@ async def _recent_outcomes(connection: aiosqlite.Connection) -> dict[str, tuple[
         connection,
         f"""
         SELECT events.bot_id, data FROM bots JOIN events
-        ON seq IN (SELECT seq FROM events WHERE bot_id = bots.bot_id ORDER BY seq DESC LIMIT {_SEARCHED})
-        WHERE type IN ('turn_ended', 'bot_exited', 'probe_failed', 'breaker_changed', 'bot_launched')
+        ON seq IN (SELECT seq FROM events WHERE bot_id = bots.bot_id
+                   AND type IN ('turn_ended', 'bot_exited', 'probe_failed', 'breaker_changed', 'bot_launched')
+                   ORDER BY seq DESC LIMIT {_COUNTED})
         ORDER BY events.bot_id, seq
         """,
     )
@@ -233,24 +266,87 @@ async def _recent_outcomes(connection: aiosqlite.Connection) -> dict[str, tuple[
 
 
 async def _turn(connection: aiosqlite.Connection, row: sqlite3.Row) -> ChatTurn:
-    answer, answer_seq = ("", 0) if row["status"] == "queued" else await _answer(connection, row)
+    parts: Parts = ()
+    seq = 0
+    if row["status"] != "queued":
+        parts, seq = await _parts(connection, row)
     kept = ("number", "message_id", "sender", "text", "status", "error", "asked_at", "ended_at")
-    return ChatTurn(**{name: row[name] for name in kept}, answer=answer, answer_seq=answer_seq)
+    return ChatTurn(**{name: row[name] for name in kept}, answer=answer_of(parts), answer_seq=seq, parts=parts)
 
 
-async def _answer(connection: aiosqlite.Connection, row: sqlite3.Row) -> tuple[str, int]:
-    """A bot answers one message at a time: the pieces lie between two numbers in the bot's own output."""
-    until_seq = row["until_seq"] or 2**63 - 1
-    where = "FROM output WHERE bot_id = ? AND seq > ? AND seq < ? AND message_id = ? ORDER BY seq"
-    # SQLite joins the pieces: fetched one by one, each would wait for the interpreter lock.
-    joined = f"SELECT group_concat(text, '') AS text, max(seq) AS seq FROM (SELECT seq, text {where} LIMIT {_PIECES})"
-    answer, seq = "", row["since_seq"]
-    while len(answer) <= MAX_ANSWER:
-        (part,) = await _fetch(connection, joined, row["bot_id"], seq, until_seq, row["message_id"])
-        if part["seq"] is None:
-            return answer, seq if answer else 0
-        answer, seq = answer + part["text"], part["seq"]
-    (last,) = await _fetch(
-        connection, f"SELECT seq {where} DESC LIMIT 1", row["bot_id"], row["since_seq"], until_seq, row["message_id"]
+async def _parts(connection: aiosqlite.Connection, row: sqlite3.Row) -> tuple[Parts, int]:
+    """What happened in a turn, and the last number of it. A bot does one turn at a time, so all of it lies between two
+    numbers in the bot's own sequence."""
+    until = row["until_seq"] or await _last_seq(connection) + 1  # what comes meanwhile is news
+    beside = await _beside(connection, row, until)
+    parts: Parts = ()
+    last, length = 0, 0
+    async for after, text, seq in _said(connection, row, until):
+        while beside and beside[0].seq <= after:
+            parts = add(parts, beside.pop(0).event)
+        parts = add(parts, _output(row, text[: max(0, MAX_ANSWER - length)]))
+        last, length = seq, min(MAX_ANSWER + 1, length + len(text))
+    for entry in beside:
+        last, parts = max(last, entry.seq), add(parts, entry.event)
+    return (add(parts, _output(row, _CUT)) if length > MAX_ANSWER else parts), last
+
+
+async def _beside(connection: aiosqlite.Connection, row: sqlite3.Row, until: int) -> list[Recorded]:
+    """Everything in the turn but output; of the endless, the newest."""
+    found = await _fetch(
+        connection,
+        f"SELECT seq, data FROM events WHERE bot_id = ? AND seq > ? AND seq < ? AND {_IN_CHAT} "
+        f"ORDER BY seq DESC LIMIT {_BESIDE}",
+        *(row["bot_id"], row["since_seq"], until),
     )
-    return answer[:MAX_ANSWER] + _CUT, last["seq"]
+    entries = (Recorded(entry["seq"], codec.from_json(json.loads(entry["data"]))) for entry in reversed(found))
+    return [entry for entry in entries if getattr(entry.event, "message_id", row["message_id"]) == row["message_id"]]
+
+
+async def _said(connection: aiosqlite.Connection, row: sqlite3.Row, until: int) -> AsyncIterator[tuple[int, str, int]]:
+    """The answer, a little more than MAX_ANSWER of it, piece by piece: what else in the turn happened last before it (0
+    for nothing), the text, and a number up to which it reaches."""
+    within = "bot_id = :bot_id AND seq > :since AND seq < :until"
+    before = f"coalesce((SELECT max(seq) FROM events WHERE {within} AND seq < output.seq AND {_IN_CHAT}), 0)"
+    pieces = (
+        f"SELECT seq, text, {before} AS before FROM output WHERE {within} AND seq > :seq "
+        f"AND message_id = :message_id ORDER BY seq LIMIT {_PIECES}"
+    )
+    # SQLite joins the pieces: fetched one by one, each would wait for the interpreter lock.
+    joined = (
+        "SELECT max(seq) AS seq, group_concat(text, '') AS text, "
+        f"group_concat(before || ' ' || length(CAST(text AS BLOB)), ',') AS layout FROM ({pieces})"
+    )
+    place = {"bot_id": row["bot_id"], "since": row["since_seq"], "until": until, "message_id": row["message_id"]}
+    seq, length = row["since_seq"], 0
+    while length <= MAX_ANSWER:
+        (part,) = await connection.execute_fetchall(joined, {**place, "seq": seq})
+        if part["seq"] is None:
+            return
+        seq, length = part["seq"], length + len(part["text"])
+        for before_it, text in _apart(part["text"], part["layout"]):
+            yield before_it, text, seq
+    last = f"SELECT max(seq) AS seq FROM output WHERE {within} AND message_id = :message_id"
+    (rest,) = await connection.execute_fetchall(last, place)
+    yield 0, "", rest["seq"]
+
+
+def _apart(text: str, layout: str) -> Iterator[tuple[int, str]]:
+    """What was joined, cut where something happened in between."""
+    data, start = text.encode(), 0
+    sizes = (tuple(map(int, piece.split())) for piece in layout.split(","))
+    for before, group in groupby(sizes, key=lambda piece: piece[0]):
+        end = start + sum(size for _, size in group)
+        yield before, data[start:end].decode()
+        start = end
+
+
+def _output(row: sqlite3.Row, text: str) -> ev.OutputAdded:
+    return ev.OutputAdded(
+        at=row["asked_at"],
+        bot_id=row["bot_id"],
+        run=row["run"] or 0,
+        message_id=row["message_id"],
+        text=text,
+        source_seq=0,
+    )

@@ -7,10 +7,13 @@ by `python -m tests.bench year`:
     answers     730,000 × 2.3 KB, compact          1.7 GB   go with their messages
     events      10,000 a day × 0.27 KB × 30 days   0.1 GB   the last `events_days` days; a year would be 1.0 GB
     runs        500 a day × 0.12 KB × 30 days      2 MB     as events, but the last run of a bot stays
+    usage       730,000 turns × 0.1 KB             0.1 GB   of turns with their messages; of days it stays (5 MB a year)
     samples.db  see samples.py                     0.7 GB
 
 So the default `state_mb` of 1000 holds the conversations of five such months, and state.db and samples.db together stay
-below 2 GB whatever the bots do. Freed pages are used again: the file grows no further, and never shrinks.
+below 2 GB whatever the bots do. Agents that think and use tools add to the events: 10 calls (2 KB each once they ended)
+and 10 KB of thoughts a turn are 60 MB a day, 0.4 GB for the `DETAILS_DAYS` that they stay. Freed pages are used again:
+the file grows no further, and never shrinks.
 """
 
 import asyncio
@@ -31,6 +34,8 @@ ROWS = 500
 MESSAGES = 25
 PIECE = 16_384
 """Characters of old output that are joined into one row."""
+DETAILS_DAYS = 7.0
+DETAILS = "type IN ('thought_added', 'tool_call_changed', 'plan_changed')"
 KEPT_EVENTS = 100_000
 KEPT_MESSAGES = 1_000
 """However tight it gets: the newest of each."""
@@ -57,6 +62,8 @@ class Pruner:
         limit = int(self._retention.state_mb * 1e6)
         steps: tuple[Step, ...] = (
             partial(_compact, before=now - DAY_S),
+            partial(_drop_passing_states, before=now - DAY_S),
+            partial(_drop_old_details, before=now - DETAILS_DAYS * DAY_S),
             partial(_drop_old_events, before=before, after=now + DAY_S),
             partial(_drop_old_runs, before=before),
             partial(_drop_old_alerts, before=before),
@@ -78,13 +85,17 @@ async def used_bytes(connection: aiosqlite.Connection) -> int:
 async def _compact(connection: aiosqlite.Connection, *, before: float) -> int:
     """Join the next pieces of output into rows of about PIECE characters; the last piece's number is theirs."""
     since = await _number(connection, "SELECT value FROM marks WHERE name = 'compacted_to'")
-    following = f"SELECT seq, at, message_id, text FROM output WHERE seq > ? ORDER BY seq LIMIT {ROWS}"
+    # What happened between two pieces of an answer must stay between them: only neighbours are joined.
+    between = "(SELECT max(seq) FROM events WHERE bot_id = output.bot_id AND seq < output.seq)"
+    following = (
+        f"SELECT seq, at, message_id, text, {between} AS since FROM output WHERE seq > ? ORDER BY seq LIMIT {ROWS}"
+    )
     pieces = list(await connection.execute_fetchall(f"SELECT * FROM ({following}) WHERE at < ?", (since, before)))
     if not pieces:
         return 0
     async with transaction(connection):
         by_message = sorted(pieces, key=lambda piece: (piece["message_id"], piece["seq"]))
-        for _, answer in groupby(by_message, key=lambda piece: str(piece["message_id"])):
+        for _, answer in groupby(by_message, key=lambda piece: (str(piece["message_id"]), piece["since"])):
             for joined in _joined((int(piece["seq"]), str(piece["text"])) for piece in answer):
                 *others, last = (seq for seq, _ in joined)
                 if others:
@@ -106,6 +117,32 @@ def _joined(pieces: Iterable[tuple[int, str]]) -> list[list[tuple[int, str]]]:
         groups[-1].append((seq, text))
         length += len(text)
     return groups
+
+
+async def _drop_passing_states(connection: aiosqlite.Connection, *, before: float) -> int:
+    """Of a tool call, how it ended says it all."""
+    since = await _number(connection, "SELECT value FROM marks WHERE name = 'details_to'")
+    following = f"SELECT seq, at, type, data FROM events WHERE seq > ? AND {DETAILS} ORDER BY seq LIMIT {ROWS}"
+    found = list(
+        await connection.execute_fetchall(
+            "SELECT seq, type = 'tool_call_changed' AND json_extract(data, '$.call.status') "
+            f"IN ('pending', 'in_progress') AS passing FROM ({following}) WHERE at < ?",
+            (since, before),
+        )
+    )
+    if not found:
+        return 0
+    async with transaction(connection):
+        passing = [(row["seq"],) for row in found if row["passing"]]
+        await connection.executemany("DELETE FROM events WHERE seq = ?", passing)
+        await _set_mark(connection, "details_to", found[-1]["seq"])
+    return len(found)
+
+
+async def _drop_old_details(connection: aiosqlite.Connection, *, before: float) -> int:
+    """What agents thought, did and planned; what they said stays."""
+    oldest = f"SELECT seq, at FROM events WHERE {DETAILS} ORDER BY seq LIMIT {ROWS}"
+    return await _drop_events(connection, f"seq IN (SELECT seq FROM ({oldest}) WHERE at < {before!r})")
 
 
 async def _drop_old_events(connection: aiosqlite.Connection, *, before: float, after: float) -> int:
@@ -158,12 +195,13 @@ async def _drop_messages(connection: aiosqlite.Connection) -> int:
     newest = f"SELECT number FROM messages ORDER BY number DESC LIMIT 1 OFFSET {KEPT_MESSAGES}"
     ended = f"number <= ({newest}) AND ended_at IS NOT NULL"
     oldest = await connection.execute_fetchall(
-        f"SELECT number, bot_id, until_seq FROM messages WHERE {ended} ORDER BY number LIMIT {MESSAGES}"
+        f"SELECT number, message_id, bot_id, until_seq FROM messages WHERE {ended} ORDER BY number LIMIT {MESSAGES}"
     )
     messages, pieces = 0, 0
     async with transaction(connection):
-        for number, bot_id, until_seq in oldest:
+        for number, message_id, bot_id, until_seq in oldest:
             await connection.execute("DELETE FROM messages WHERE number = ?", (number,))
+            await connection.execute("DELETE FROM usage_of_turn WHERE message_id = ?", (message_id,))
             # Whatever is older goes with it, but not what belongs to a message that is still there.
             pieces += await change(
                 connection,

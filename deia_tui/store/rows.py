@@ -8,8 +8,9 @@ from typing import Any
 from deia_tui.core import events as ev
 from deia_tui.core.bots import Activity, BotState, ExitRecord, Health, spec_from_json, spec_to_json
 from deia_tui.core.breaker import Phase
-from deia_tui.core.codec import encode
-from deia_tui.core.state import BotView, HiveState, fold
+from deia_tui.core.codec import decode, encode
+from deia_tui.core.state import Approval, BotView, HiveState, Session, fold
+from deia_tui.core.turns import PermissionRequest
 from deia_tui.identity import boot_id
 
 Values = tuple[Any, ...]
@@ -66,9 +67,9 @@ class BreakerRow:
 BOT_COLUMNS = (
     *("bot_id", "spec", "exit", "created_at", "first_run"),
     *("wanted", "state", "activity", "since", "reason", "run", "restarts", "pid", "port", "due_at"),
-    *("health", "message_id", "task"),
+    *("health", "message_id", "task", "trouble", "spent_day", "spent_usd", "session", "grants"),
 )
-_VIEW_COLUMNS = BOT_COLUMNS[5:]
+_VIEW_COLUMNS = BOT_COLUMNS[5:-2]
 RUN_COLUMNS = tuple(field.name for field in fields(RunRow))
 BREAKER_COLUMNS = tuple(field.name for field in fields(BreakerRow))
 
@@ -78,7 +79,9 @@ def bot_values(row: BotRow) -> Values:
     view = row.view
     exit = None if view.exit is None else json.dumps(encode(view.exit))
     kept = (getattr(view, name) for name in _VIEW_COLUMNS)
-    return (view.bot_id, json.dumps(spec_to_json(view.spec)), exit, row.created_at, row.first_run, *kept)
+    session = None if view.session is None else json.dumps(encode(view.session))
+    beside = (session, json.dumps(view.grants))
+    return (view.bot_id, json.dumps(spec_to_json(view.spec)), exit, row.created_at, row.first_run, *kept, *beside)
 
 
 def run_values(row: RunRow) -> Values:
@@ -100,6 +103,8 @@ def read_bot(row: sqlite3.Row, breaker: BreakerRow | None, queued: tuple[tuple[s
         spec=spec_from_json(json.loads(row["spec"])),
         exit=None if row["exit"] is None else ExitRecord(**json.loads(row["exit"])),
         queued=queued,
+        session=None if row["session"] is None else Session(**json.loads(row["session"])),
+        grants=tuple(json.loads(row["grants"])),
         **kept,
     )
     if breaker:
@@ -146,6 +151,10 @@ def fold_run(row: RunRow, event: ev.Event) -> RunRow:
         case _:
             source_seq: int = getattr(event, "source_seq", 0)
             return replace(row, last_seq=max(row.last_seq, source_seq)) if source_seq else row
+
+
+def read_approval(row: sqlite3.Row) -> Approval:
+    return Approval(**{**dict(row), "request": decode(PermissionRequest, json.loads(row["request"]))})
 
 
 def fold_breaker(event: ev.BreakerChanged) -> BreakerRow:

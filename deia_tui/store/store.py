@@ -10,6 +10,7 @@ from typing import Any
 import aiosqlite
 
 from deia_tui.core.client import ChatTurn, Recorded
+from deia_tui.core.costs import Cost
 from deia_tui.core.events import Event
 from deia_tui.core.journal import Sample
 from deia_tui.folder import Folder
@@ -127,6 +128,11 @@ class Store:
         """As HiveClient.events."""
         with translated(self._path):
             return await queries.events(self._reader, bot_id=bot_id, after=after, limit=limit, newest=newest)
+
+    async def costs(self, *, since_day: str, bot_id: str | None = None) -> list[Cost]:
+        """What was used since a day (2026-01-31, UTC), that day included."""
+        with translated(self._path):
+            return await queries.costs(self._reader, since_day=since_day, bot_id=bot_id)
 
     async def add_samples(self, at: float, rows: Mapping[str, Sample]) -> None:
         """Telemetry of one second, of every bot that lives."""
