@@ -11,7 +11,8 @@ class Seed:
     """`nonce` marks every process of this run (DEIA_RUN in its environment); `token` opens its HTTP service.
 
     `env` is the environment its agent gets, `session` the conversation it goes on with (or ""), `grants` what a human
-    allowed for always. `root` is the folder that holds `.deia/`.
+    allowed for always. `root` is the folder that holds `.deia/`, `folder` where it works if that is not for its spec to
+    say: a worktree that was made for it.
     """
 
     root: Path
@@ -23,3 +24,4 @@ class Seed:
     env: dict[str, str] = field(default_factory=dict)
     session: str = ""
     grants: tuple[str, ...] = ()
+    folder: str = ""

@@ -41,7 +41,7 @@ def concerns(event: ev.Event) -> Iterator[Raise | Clear]:
             action = "r starts it again once the cause is mended"
             yield Raise(event.bot_id, "fatal", "critical", f"fatal: {event.reason}", action)
         case ev.BotStarting(automatic=False):
-            for kind in ("fatal", "crash", "killed"):
+            for kind in ("fatal", "crash", "killed", "worktree"):
                 yield Clear(event.bot_id, kind, "started again")
         case ev.BotStopped():
             for kind in ("fatal", "crash", "cpu", "memory"):

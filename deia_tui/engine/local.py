@@ -58,6 +58,7 @@ class LocalEngine:
             env=placement.env,
             session=placement.session,
             grants=placement.grants,
+            folder=placement.folder,
             ports=list(self._ports),
         )
 

@@ -10,7 +10,8 @@ from deia_tui.core.bots import BotSpec, ExitRecord
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """An order to start one run. `nonce` marks its processes, `token` opens its service, `env` is its agent's;
-    `session` is the conversation to go on with, `grants` what a human allowed for always."""
+    `session` is the conversation to go on with, `grants` what a human allowed for always, `folder` where it works if
+    that is not for its spec to say."""
 
     spec: BotSpec
     run: int
@@ -19,6 +20,7 @@ class Placement:
     env: dict[str, str]
     session: str = ""
     grants: tuple[str, ...] = ()
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

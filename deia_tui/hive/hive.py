@@ -42,6 +42,7 @@ from deia_tui.hive.scribe import Scribe
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.hive.takeover import machine_restarted, take_over
 from deia_tui.hive.upkeep import Upkeep
+from deia_tui.hive.worktrees import Worktrees
 from deia_tui.settings import Catalogue
 from deia_tui.store.queries import Loaded
 from deia_tui.store.store import Store
@@ -191,13 +192,18 @@ class Hive:
         self._scribe = Scribe(self._folder, self._store, record, registry_version=loaded.registry_version)
         self._upkeep = Upkeep(self._folder, self._store, record, self._settings)
         record.listen(self._scribe.note)
+        env = launching.agent_environment(os.environ)
+        worktrees = Worktrees(self._folder, env, record.alert)
+        slots = STARTS_PER_CORE * (os.cpu_count() or 1)
+        launcher = Launcher(self._engine, worktrees, slots=slots, listen=self._listen)
         return Surroundings(
             folder=self._folder,
             settings=self._settings,
             record=record,
             engine=self._engine,
-            launcher=Launcher(self._engine, slots=STARTS_PER_CORE * (os.cpu_count() or 1)),
-            env=launching.agent_environment(os.environ),
+            launcher=launcher,
+            worktrees=worktrees,
+            env=env,
             env_of=lambda name: launching.agent_environment(os.environ, self._agents.get(name)),
             clock=self._clock,
         )
@@ -228,6 +234,7 @@ class Hive:
     async def _end(self, chores: Chores) -> None:
         if not self._leave_bots:
             await self._roster.stop_for_good()
+        await self._around.launcher.close()
         await self._roster.leave()
         await chores.end()
         live = self._leave_bots and bool(self._roster.with_process())

@@ -17,7 +17,7 @@ from dataclasses import replace
 from deia_tui.core import breaker as brk
 from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
-from deia_tui.core.bots import DRAIN_SIGNAL, REBOOTED, BotSpec, ExitRecord
+from deia_tui.core.bots import DRAIN_SIGNAL, REBOOTED, BotSpec, BotState, ExitRecord
 from deia_tui.core.commands import AnswerPermission, SendMessage
 from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.core.frames import Frame, to_event
@@ -357,8 +357,10 @@ class Keeper:
                 around.engine.signal(bot_id, run, signal.SIGTERM)
             case lc.KillTree(run=run):
                 around.engine.kill(bot_id, run)
-            case lc.Rest():
+            case lc.Rest(how=how):
                 around.launcher.release(bot_id)
+                if how is BotState.STOPPED:
+                    around.worktrees.leave(self.spec)
 
     def _placement(self, run: int, nonce: str) -> Placement:
         """A run that goes on with the conversation of the one before, if that was with the same agent."""

@@ -8,6 +8,7 @@ from deia_tui.folder import Folder
 from deia_tui.hive.clock import Clock
 from deia_tui.hive.launcher import Launcher
 from deia_tui.hive.record import Record
+from deia_tui.hive.worktrees import Worktrees
 from deia_tui.settings import Settings
 
 
@@ -20,6 +21,7 @@ class Surroundings:
     record: Record
     engine: Engine
     launcher: Launcher
+    worktrees: Worktrees
     env: dict[str, str]
     env_of: Callable[[str], dict[str, str]]
     clock: Clock

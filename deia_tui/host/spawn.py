@@ -44,6 +44,7 @@ class Request:
     env: dict[str, str]
     session: str
     grants: tuple[str, ...]
+    folder: str
     ports: tuple[int, int]
 
     @property
@@ -64,6 +65,7 @@ class Request:
                 env=dict(line["env"]),
                 session=line.get("session", ""),
                 grants=tuple(line.get("grants", ())),
+                folder=line.get("folder", ""),
                 ports=(first, last),
             )
             sound = _is_sound(request)
@@ -76,7 +78,7 @@ class Request:
 
 def _is_sound(request: Request) -> bool:
     first, last = request.ports
-    texts = chain(*request.env.items(), request.grants, (request.session,))
+    texts = chain(*request.env.items(), request.grants, (request.session, request.folder))
     strings = all(isinstance(text, str) for text in texts)
     return (
         is_bot_id(request.bot_id)
@@ -194,6 +196,7 @@ def _seed(folder: Folder, request: Request) -> Seed:
         env=request.env,
         session=request.session,
         grants=request.grants,
+        folder=request.folder,
     )
 
 

@@ -5,7 +5,7 @@ Supervisor to host:
 | op       | fields                                                            | meaning |
 |----------|-------------------------------------------------------------------|---------|
 | hello    | protocol, home                                                    | first line of a connection; may be said again: with `home` all new runs come here, and those of dead hosts are taken over before the answer |
-| spawn    | bot_id, run, nonce, token, spec, env, session, grants, ports [first, last] | start a run; `spec` is BotSpec as JSON |
+| spawn    | bot_id, run, nonce, token, spec, env, session, grants, folder, ports [first, last] | start a run; `spec` is BotSpec as JSON |
 | signal   | bot_id, run, signal                                               | send a signal number to the bot itself; SIGCONT follows SIGTERM |
 | kill     | bot_id, run                                                       | SIGKILL to its whole tree |
 | forget   | bot_id, run                                                       | the exit is committed: drop its record |

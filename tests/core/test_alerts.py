@@ -44,7 +44,7 @@ def breaker(to_phase: Phase, retry_at: float | None = None, from_phase: Phase = 
         (exited(signal="SIGKILL", reason="stopped"), []),
         (exited(signal="SIGTERM", reason="restarted"), []),
         (ev.BotGaveUp(**COMMON, reason="6 exits"), ["-crash", "+fatal critical fatal: 6 exits"]),
-        (ev.BotStarting(**COMMON, run=1, nonce="", reason="launched"), ["-fatal", "-crash", "-killed"]),
+        (ev.BotStarting(**COMMON, run=1, nonce="", reason="launched"), ["-fatal", "-crash", "-killed", "-worktree"]),
         (ev.BotStarting(**COMMON, run=1, nonce="", reason="restart", automatic=True), []),
         (ev.BotStopped(**COMMON), ["-fatal", "-crash", "-cpu", "-memory"]),
         (ev.ProbeFailed(**COMMON, run=1, streak=1, error="no"), ["+unresponsive warning unresponsive: no"]),

@@ -42,7 +42,7 @@ class Place:
 
 def place_of(seed: Seed) -> Place:
     env = {**seed.env, "DEIA_BOT_ID": seed.bot_id, "DEIA_RUN": seed.nonce, "DEIA_HIVE": str(seed.root)}
-    folder, workdir = Folder(seed.root), seed.spec.workdir
+    folder, workdir = Folder(seed.root), seed.folder or seed.spec.workdir
     if workdir:
         return Place(folder=Path(workdir), own=False, spools=folder.spools, env=env)
     return Place(folder=folder.workspace(seed.bot_id), own=True, spools=folder.spools, env=env)
