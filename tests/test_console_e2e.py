@@ -14,7 +14,7 @@ import pytest
 from deia_tui.identity import ended
 
 from .hives import PROGRAM, TrialHive, trial_hive, until
-from .terminal import DEADLINE_S, Terminal
+from .terminal import DEADLINE_S, KEYS, Terminal
 
 # Says one sentence, and the next only when the file `go` lies beside it.
 TELLER = """
@@ -107,9 +107,8 @@ def test_an_operator_launches_a_bot_talks_to_it_and_kills_it(hive: TrialHive, si
     pids = supervised(hive, "console")
     assert pids == hive.pids()
 
-    console.press("enter")
-    console.until("Message BOT-001")
-    console.press("tell me a story", "enter")
+    console.until(lambda screen: not any("How many" in line for line in screen))
+    write(console, "tell me a story")
     screen = console.until("once upon a time")
     assert not any("the very end" in line for line in screen)
     (hive.root / "go").touch()
@@ -216,48 +215,6 @@ def test_bots_live_on_when_the_console_is_ended(hive: TrialHive) -> None:
     assert supervised(hive, "console") == pids
 
 
-def test_a_dropped_line_leaves_the_hive_supervised(hive: TrialHive) -> None:
-    console = open_console(hive)
-    hive.launch("shell", 2)
-    pids = supervised(hive, "console")
-    supervisor = hive.supervisor()
-    console.hang_up()
-    assert supervised(hive, "background") == pids
-    assert hive.supervisor() == supervisor
-    assert hive.events("console_lost")
-    os.kill(supervisor, signal.SIGHUP)  # a shell repeats it to its jobs
-
-    console = open_console(hive)
-    assert supervised(hive, "console") == pids
-    until(lambda: ended(supervisor), "the former supervisor to end")
-    console.hang_up()
-    assert supervised(hive, "background") == pids
-    console.process.send_signal(signal.SIGTERM)
-    assert console.process.wait(DEADLINE_S) == 0
-    assert hive.status() is None
-    assert hive.pids() == pids
-    assert not any(map(ended, pids.values()))
-
-
-def test_a_console_is_taken_over_only_when_told_to(hive: TrialHive) -> None:
-    first = open_console(hive)
-    hive.launch("shell", 2)
-    pids = supervised(hive, "console")
-    refused = hive.console()
-    assert refused.wait() == 2
-    assert re.search(rf"Another supervisor \(pid {hive.supervisor()}, console\).*--take-over", text_of(refused))
-
-    second = hive.console(options=["--take-over"])
-    second.until("BOT-002")
-    assert first.wait() == 0
-    assert first.left_behind() == []
-    assert "the bots live on, 'deia-tui --take-over' takes them back." in text_of(first)
-    assert supervised(hive, "console") == pids
-    assert f"Taken over by pid {hive.supervisor()}: " in text_of(first)
-    leave(second, "stop")
-    assert nothing_runs(hive)
-
-
 def test_a_console_says_who_shut_it_down(hive: TrialHive) -> None:
     console = open_console(hive)
     hive.launch("shell", 1)
@@ -303,6 +260,20 @@ def test_quitting_shows_what_it_waits_for(hive: TrialHive) -> None:
     assert nothing_runs(hive)
 
 
+def test_what_is_typed_ahead_acts_where_it_would_if_typed_slowly(hive: TrialHive) -> None:
+    console = open_console(hive)
+    hive.launch("shell", 2)
+    console.until("BOT-002")
+    console.press("".join(KEYS.get(key, key) for key in ("enter", "echo stop kill launch restart", "enter")))
+    console.until(lambda screen: sum("stop kill launch restart" in line for line in screen) >= 2)
+    console.press("escape")
+    console.until("q Quit")
+    console.press("".join(KEYS.get(key, key) for key in ("q", "down", "down", "enter")))
+    assert console.wait() == 0
+    assert console.left_behind() == []
+    assert nothing_runs(hive)
+
+
 @pytest.mark.parametrize("choice", CHOICES)
 def test_leaving_while_bots_start_and_stop(hive: TrialHive, choice: str) -> None:
     console = open_console(hive)
@@ -318,23 +289,3 @@ def test_leaving_while_bots_start_and_stop(hive: TrialHive, choice: str) -> None
     bots = until(lambda: settled(hive), "every bot to run or be off")
     assert {bot["id"]: bot["state"] for bot in bots} == {"BOT-001": "stopped", "BOT-002": "stopped", "LATE": "running"}
     assert {bot["id"]: bot["pid"] for bot in bots if bot["pid"]} == hive.pids()
-
-
-def test_a_terminal_that_does_not_read_delays_nobody(hive: TrialHive) -> None:
-    console = open_console(hive)
-    hive.launch("shell", 2)
-    pid = supervised(hive, "console")["BOT-001"]
-    console.stall()
-    for step in range(40):  # far more than the pty and the queue of the screen hold
-        console.resize(200 - step % 2, 50)
-        console.press("j")
-    os.kill(pid, signal.SIGKILL)
-    until(lambda: supervised(hive, "console")["BOT-001"] != pid, "the bot to start again")
-    pids = supervised(hive, "console")
-    console.process.send_signal(signal.SIGTERM)
-    assert console.process.wait(DEADLINE_S) == 0
-    assert hive.status() is None
-    assert hive.pids() == pids
-    hive.serve()
-    [closed] = hive.events("hive_closed")
-    assert closed["reason"] == "bots left"

@@ -23,6 +23,7 @@ from deia_tui.ui.driver import ConsoleDriver
 from deia_tui.ui.orders import Orders, Severity
 from deia_tui.ui.screen import ConsoleScreen
 from deia_tui.ui.theme import ASCII, UNICODE
+from deia_tui.ui.typeahead import TypeAhead
 
 
 class Leaving(StrEnum):
@@ -85,6 +86,7 @@ class ConsoleApp(App[Leaving]):
         self._main = ConsoleScreen(client, self._orders, self._glyphs, feed_pace_s=0.5 if options.remote else 0.25)
         self.set_class(options.ascii, "-ascii")
         self._bridge: Bridge | None = None
+        self.type_ahead = TypeAhead(self)
         self.shown = Snapshot()
         self._first_frame = ExitStack()
 
@@ -96,6 +98,7 @@ class ConsoleApp(App[Leaving]):
 
     def on_ready(self) -> None:
         self._first_frame.close()
+        self.run_worker(self.type_ahead.run(), group="keys")
         self.call_after_refresh(self._shown)
 
     def _shown(self) -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Key, Paste
+from textual.message import Message
 
 if TYPE_CHECKING:
     from deia_tui.ui.app import ConsoleApp
@@ -86,6 +88,12 @@ class ConsoleDriver(LinuxDriver):
         super().write(data)
         if stalled and self._patient is not None and not self._patient.stalled:
             self._app.call_later(self._app.refresh)  # the frames between are lost: paint all of it
+
+    def send_message(self, message: Message) -> None:
+        if isinstance(message, Key | Paste):
+            self._loop.call_soon_threadsafe(self._app.type_ahead.put, message)
+        else:
+            super().send_message(message)
 
     def _run_input_thread(self) -> None:
         try:
