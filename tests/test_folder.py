@@ -5,6 +5,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -251,11 +252,13 @@ def test_a_file_of_somebody_else_is_refused(folder: Folder) -> None:
 
 @as_root
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
-def test_another_user_reads_nothing(tmp_path: Path) -> None:
-    os.chmod(tmp_path, 0o755)
-    for parent in tmp_path.parents[:2]:
-        os.chmod(parent, 0o755)
-    folder = Folder(tmp_path)
+def test_another_user_reads_nothing() -> None:
+    with tempfile.TemporaryDirectory() as root:
+        os.chmod(root, 0o755)
+        _another_user_reads_nothing(Folder(Path(root)))
+
+
+def _another_user_reads_nothing(folder: Folder) -> None:
     folder.create()
     folder.hive_toml.write_text("secret")
     folder.hive_toml.chmod(0o644)

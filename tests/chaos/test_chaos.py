@@ -8,7 +8,7 @@ import pytest
 
 from .play import play
 
-SECONDS = 25.0
+SECONDS = 12.0
 
 
 @pytest.mark.timeout(300)

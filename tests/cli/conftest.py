@@ -107,3 +107,12 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
 def serving(operator: Operator) -> Operator:
     operator.serve()
     return operator
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """One supervisor for all tests of a module that leave it running: each launches bots of its own."""
+    operator = Operator(tmp_path_factory.mktemp("shared"))
+    operator.serve()
+    yield operator
+    operator.leave()

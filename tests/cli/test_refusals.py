@@ -76,9 +76,9 @@ def test_no_terminal_names_what_works_without_one(operator: Operator) -> None:
     refused(operator.run(), 2, "not a terminal", "serve", "demo --headless")
 
 
-def test_a_second_supervisor_is_refused_with_the_pid_of_the_first(serving: Operator) -> None:
-    pid = serving.status()["supervisor"]["pid"]
-    refused(serving.run("serve"), 2, f"pid {pid}", "--take-over")
+def test_a_second_supervisor_is_refused_with_the_pid_of_the_first(bot_lab: Operator) -> None:
+    pid = bot_lab.status()["supervisor"]["pid"]
+    refused(bot_lab.run("serve"), 2, f"pid {pid}", "--take-over")
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,6 @@ def test_a_folder_too_deep_for_a_unix_socket_works_all_the_same(tmp_path: Path) 
         assert operator.ok("send", "BOT-001", "echo deep") == "deep\n"
     finally:
         operator.leave()
-
-
-def test_all_ports_taken(operator: Operator) -> None:
-    operator.folder.create()
-    operator.folder.hive_toml.write_text("[process]\nfirst_port = 8940\nlast_port = 8941\n")
-    operator.serve()
-    operator.ok("launch", "shell", "--count", "2")
-    refused(operator.run("launch", "shell"), 1, "8940", "8941")
 
 
 def test_another_system_than_linux_is_refused() -> None:

@@ -38,7 +38,7 @@ async def test_a_supervisor_that_stood_still_blames_no_bot(lab: HiveInTest) -> N
     lab.configure("[liveness]\nperiod_s = 0.05\ntimeout_s = 1.0\nfailure_threshold = 1\n")
     async with lab.supervised() as hive:
         await hive.submit(LaunchBots(what="shell", count=4))
-        for _ in range(3):
+        for _ in range(2):
             await asyncio.sleep(0.1)
             time.sleep(1.6)  # noqa: ASYNC251 – the whole loop stands still, with probes under way
         await asyncio.sleep(0.3)
