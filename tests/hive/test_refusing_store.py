@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import sqlite3
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 
 import pytest
 
@@ -23,22 +23,25 @@ from deia_tui.identity import ended, wait_for_end
 from tests.hive.conftest import HiveInTest
 
 
-@contextmanager
-def refusing(folder: Folder) -> Iterator[None]:
+@asynccontextmanager
+async def refusing(folder: Folder) -> AsyncIterator[None]:
     """Every commit fails, by a trigger that another program put into the database."""
+    await asyncio.to_thread(
+        _change, folder, "CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    )
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(_change, folder, "DROP TRIGGER refuse")
+
+
+def _change(folder: Folder, statement: str) -> None:
+    """With the write lock from the start: a lock taken later may be refused without any waiting. In another thread:
+    who has the lock now may need our loop to let go of it."""
     with closing(sqlite3.connect(folder.state_db, isolation_level=None, timeout=20)) as other:
-        _change(other, "CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'refused'); END")
-        try:
-            yield
-        finally:
-            _change(other, "DROP TRIGGER refuse")
-
-
-def _change(connection: sqlite3.Connection, statement: str) -> None:
-    """With the write lock from the start: a lock taken later may be refused without any waiting."""
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute(statement)
-    connection.execute("COMMIT")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute(statement)
+        other.execute("COMMIT")
 
 
 async def test_a_crash_meanwhile_is_one_crash_once_the_store_is_back(lab: HiveInTest) -> None:
@@ -46,7 +49,7 @@ async def test_a_crash_meanwhile_is_one_crash_once_the_store_is_back(lab: HiveIn
         await hive.submit(LaunchBots(what="shell"))
         first = lab.bot().pid
         assert first is not None
-        with refusing(lab.folder):
+        async with refusing(lab.folder):
             with pytest.raises(StoreError):
                 await hive.submit(RestartBot(bot_id="BOT-001"))
             os.kill(first, signal.SIGKILL)
@@ -61,7 +64,7 @@ async def test_a_stop_wins_over_a_store_that_takes_nothing(lab: HiveInTest, wish
         await hive.submit(LaunchBots(what="shell"))
         pid = lab.bot().pid
         assert pid is not None
-        with refusing(lab.folder):
+        async with refusing(lab.folder):
             stopping = asyncio.create_task(hive.submit(wish))
             await lab.until(lambda: ended(pid))
         await stopping
@@ -77,7 +80,7 @@ async def test_a_lost_host_is_replaced_and_known_once_the_store_is_back(lab: Hiv
     async with lab.supervised():
         first = lab.state.host_pid
         assert first is not None
-        with refusing(lab.folder):
+        async with refusing(lab.folder):
             os.kill(first, signal.SIGKILL)
             await lab.until(lambda: host_pid(lab.folder) not in (None, first))
         await lab.until(lambda: lab.state.host_pid == host_pid(lab.folder))
@@ -88,11 +91,11 @@ def host_pid(folder: Folder) -> int | None:
 
 
 async def test_the_end_stops_bots_that_cannot_be_stopped_on_record(lab: HiveInTest) -> None:
-    with ExitStack() as trouble:
+    async with AsyncExitStack() as trouble:
         async with lab.supervised() as hive:
             await hive.submit(LaunchBots(what="shell", count=2))
             pids = [bot.pid for bot in lab.state.bots.values() if bot.pid]
-            trouble.enter_context(refusing(lab.folder))
+            await trouble.enter_async_context(refusing(lab.folder))
         for pid in pids:
             assert await asyncio.to_thread(wait_for_end, pid)
 
