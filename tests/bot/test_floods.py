@@ -83,6 +83,16 @@ def test_whoever_writes_waits_when_there_is_no_room(tmp_path: Path) -> None:
     assert line.end() == line.written
 
 
+def test_a_pipe_that_was_half_full_becomes_large(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    line.write(CHUNK // 2 - 1)
+    line.backlog.fill()
+    assert line.write(2 * CHUNK) == CHUNK
+    line.backlog.fill()
+    assert line.write(2 * CHUNK) == 2 * CHUNK
+    assert line.end() == line.written
+
+
 def test_only_what_is_in_the_pipe_by_now(tmp_path: Path) -> None:
     line = Line(tmp_path)
     line.write(10_000)

@@ -16,8 +16,7 @@ CHUNK = 64 * 1024
 READ_AHEAD = 256 * 1024 * 1024
 """Bytes in the file at most, which is used as a ring."""
 _LARGE_PIPE = 1024 * 1024
-_PIECE = _LARGE_PIPE // 4
-"""Bytes moved at once: the program goes on writing when the first of them are out of a full pipe."""
+"""Bytes moved at once, and as much as a user without privileges may ask for."""
 _KEPT = _LARGE_PIPE
 """Size up to which the file is left as it is once all was taken: it will be needed again."""
 
@@ -33,6 +32,7 @@ class Backlog:
         self._folder = folder
         self._complain = complain
         self._complained = False
+        self._is_large = False
         self._memory = b""
         self._file: IO[bytes] | None = None
         self._spilled = 0
@@ -59,11 +59,6 @@ class Backlog:
         """Whoever writes has to wait, or will have to soon."""
         return len(self) > self._read_ahead // 2 or (self._complained and len(self) >= CHUNK)
 
-    def enlarge_pipe(self) -> None:
-        """For a flood. Each user may only have a few of these."""
-        with suppress(OSError):
-            fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, _LARGE_PIPE)
-
     def fill(self) -> int:
         """Empty the pipe once, as far as there is room; returns how much came."""
         before = len(self)
@@ -71,7 +66,10 @@ class Backlog:
             while not self.complete and len(self) - before < _LARGE_PIPE:
                 if not self._move():
                     break
-        return len(self) - before
+        came = len(self) - before
+        if came >= CHUNK // 2:
+            self._enlarge_pipe()
+        return came
 
     def take(self) -> bytes:
         """The next bytes, CHUNK at most."""
@@ -106,10 +104,17 @@ class Backlog:
             self._file.close()
             self._file = None
 
+    def _enlarge_pipe(self) -> None:
+        """Not before it is needed: each user may only have a few of these."""
+        if not (self._is_large or self.complete):
+            self._is_large = True
+            with suppress(OSError):
+                fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, _LARGE_PIPE)
+
     def _move(self) -> int:
         """Some bytes out of the pipe: 0 when there is no room or this was the end. Raises BlockingIOError when the pipe
         is empty."""
-        most = _PIECE if self._last is None else min(_PIECE, self._last)
+        most = _LARGE_PIPE if self._last is None else min(_LARGE_PIPE, self._last)
         in_order = self._spilled == self._taken
         if in_order and (room := CHUNK - len(self._memory)):
             data = os.read(self.fd, min(room, most))

@@ -10,23 +10,15 @@ from deia_tui.bot.agents.backlog import CHUNK, Backlog
 
 READ_S = 0.005
 """How often a pipe is read in which something is written. Not at every write: each would wake the bot."""
-FLOOD_READ_S = 0.001
-"""The same in a flood."""
 GATHER_S = 0.03
-"""How long small pieces are gathered before they are delivered."""
+"""How long small pieces are gathered before they are delivered, and how often some of a flood is."""
 FULL_SPEED = 128 * 1024 * 1024
 """Bytes of a program still running that are delivered as fast as can be. No log keeps more: what follows may have CHUNK
 bytes every READ_S, so that a flood without end does not cost everybody else a processor."""
-_FLOOD = 32 * 1024
-"""So many bytes in READ_S are a flood."""
-_NAP_S = 0.0002
-"""So many in this time are one that would fill even a large pipe before the event loop looks at it again."""
-_LONG_NAP_S = 0.0006
-"""The same for one slower than _FAST: to look more often would only be in its way."""
-_FAST = 600e6
-"""Bytes a second."""
-_NAPS_S = 0.001
-"""For so long the event loop waits for its turn in such a flood."""
+_FLOOD = 4 * 1024
+"""So many bytes at once are a flood, even out of the smallest pipe."""
+_NAP_S = 0.0005
+"""How often a pipe is read in a flood. By then a large one is not full; more often would be in the program's way."""
 
 
 class Pump:
@@ -42,8 +34,6 @@ class Pump:
         self._loop = asyncio.get_running_loop()
         self._delivered = 0
         self._delivered_at = 0.0
-        self._is_flood = False
-        self._nap_s = _NAP_S
         self._is_last = False
         self._next: asyncio.Handle | None = None
         self._loop.add_reader(self._fd, self._wake)
@@ -76,7 +66,7 @@ class Pump:
     def _work(self) -> None:
         """Read, deliver, and decide when to do so again."""
         self._next = None
-        got, now = self._fill(), self._loop.time()
+        got, now = self._backlog.fill(), self._loop.time()
         if self._backlog.complete:
             self.complete.set()
         waiting = len(self._backlog)
@@ -85,10 +75,13 @@ class Pump:
         if self._backlog.complete and not self._backlog:
             self._backlog.close()
             self.ended.set()
-        elif self._hurries or got >= CHUNK:
+        elif self._hurries:
+            self._next = self._loop.call_soon(self._work)
+        elif got >= _FLOOD:
+            time.sleep(_NAP_S)  # here, for the event loop sleeps no less than a millisecond
             self._next = self._loop.call_soon(self._work)
         elif got or waiting:
-            self._next = self._loop.call_later(FLOOD_READ_S if self._is_flood and got else READ_S, self._work)
+            self._next = self._loop.call_later(READ_S, self._work)
         else:
             self._loop.add_reader(self._fd, self._wake)
 
@@ -98,28 +91,6 @@ class Pump:
         if self._is_last or self._backlog.complete:
             return True
         return self._backlog.is_tight and self._delivered < FULL_SPEED
-
-    def _fill(self) -> int:
-        """Empty the pipe, again and again while it fills faster than the event loop can look."""
-        got = more = self._backlog.fill()
-        if got >= _FLOOD:
-            self._expect_more()
-        until = self._loop.time() + _NAPS_S
-        while more and not self._backlog.complete:
-            time.sleep(self._nap_s)
-            more = self._backlog.fill()
-            got += more
-            self._nap_s = _NAP_S if more > _FAST * self._nap_s else _LONG_NAP_S
-            if more < _FLOOD or self._loop.time() > until:
-                break
-            self._expect_more()
-        return got
-
-    def _expect_more(self) -> None:
-        if not self._is_flood and not self._backlog.complete:
-            self._is_flood = True
-            self._delivered_at = self._loop.time()  # it may be over before anybody else needs the processors
-            self._backlog.enlarge_pipe()
 
     def _deliver_chunk(self, now: float) -> None:
         if data := self._backlog.take():
