@@ -14,7 +14,7 @@ GROUP = "deia_tui.agents"
 _BUILT_IN = {
     "shell": "deia_tui.bot.agents.shell:shell",
     "command": "deia_tui.bot.agents.command:command",
-    "acp": "deia_tui.bot.agents.acp:acp",
+    "acp": "deia_tui.bot.agents.acp.adapter:acp",
     "claude": "deia_tui.bot.agents.claude:claude",
 }
 

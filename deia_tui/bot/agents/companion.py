@@ -83,7 +83,7 @@ class Companion:
         except asyncio.IncompleteReadError as error:
             return error.partial or None
         except asyncio.LimitOverrunError as error:
-            raise AgentFailed(f"The agent wrote a line of more than {MAX_LINE >> 20} MiB.") from error
+            raise AgentFailed(f"the agent wrote a line of more than {MAX_LINE >> 20} MiB") from error
 
     async def write(self, line: bytes) -> None:
         """One line; waits while the program does not read. Raises AgentFailed when it cannot have it any more."""
@@ -92,7 +92,7 @@ class Companion:
             self._stdin.write(line + b"\n")
             await self._stdin.drain()
         except OSError as error:
-            raise AgentFailed(f"The agent takes nothing any more ({self._how or error.strerror}).") from error
+            raise AgentFailed(f"the agent takes nothing any more ({self._how or error.strerror or error})") from error
 
     @contextmanager
     def turn(self, warn: Callable[[bytes], None]) -> Iterator[None]:

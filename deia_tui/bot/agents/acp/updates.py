@@ -1,0 +1,175 @@
+"""Turns what an ACP agent reports during a prompt into a bot's turn: tool calls whole, costs as what was added."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from acp import schema
+
+from deia_tui.bot.agents.protocol import Turn
+from deia_tui.core.turns import Diff, PlanEntry, ToolCall, Usage
+
+_REMEMBERED = 1000
+"""Tool calls of a turn whose beginning is kept to complete what follows."""
+_TEXT_KEPT = 4096
+"""Characters of the answer that are looked at when it may be an error."""
+
+
+class Ledger:
+    """What a session has cost so far, as agents tell it: in total, and from 0 again when they were started anew."""
+
+    def __init__(self) -> None:
+        self._total_usd = 0.0
+
+    def added(self, cost: schema.Cost | None) -> float | None:
+        if cost is None or cost.currency.upper() != "USD":
+            return None
+        before, self._total_usd = self._total_usd, cost.amount
+        return cost.amount - before if cost.amount >= before else cost.amount
+
+
+class Updates:
+    """The updates of one turn; `text` is the beginning of its answer."""
+
+    def __init__(self, turn: Turn, ledger: Ledger, model: str) -> None:
+        self.text = ""
+        self.used_tools = False
+        self._turn = turn
+        self._ledger = ledger
+        self._model = model
+        self._calls: dict[str, ToolCall] = {}
+
+    def take(self, update: Any) -> None:
+        match update:
+            case schema.AgentMessageChunk(content=content):
+                self._say(text_of(content))
+            case schema.AgentThoughtChunk(content=content):
+                self._turn.thought(text_of(content))
+            case schema.ToolCallStart() | schema.ToolCallProgress():
+                self._turn.tool(self.tool_call(update))
+            case schema.AgentPlanUpdate(entries=entries):
+                self._turn.plan([_plan_entry(entry) for entry in entries])
+            case schema.AgentPlanContentUpdate(plan=schema.PlanUpdateItems(entries=entries)):
+                self._turn.plan([_plan_entry(entry) for entry in entries])
+            case schema.UsageUpdate(cost=cost):
+                if added := self._ledger.added(cost):
+                    self._turn.usage(Usage(model=self._model, cost_usd=added))
+            case _:
+                pass  # commands, modes, titles: nothing of a turn
+
+    def tool_call(self, update: schema.ToolCall | schema.ToolCallUpdate) -> ToolCall:
+        """The call as it is known with this update, which only tells what changed."""
+        self.used_tools = True
+        call_id = update.tool_call_id
+        known = self._calls.get(call_id) or ToolCall(call_id=call_id, tool="", title="")
+        call = _merged(known, update)
+        if len(self._calls) >= _REMEMBERED and call_id not in self._calls:
+            del self._calls[next(iter(self._calls))]
+        self._calls[call_id] = call
+        return call
+
+    def finish(self, response: schema.PromptResponse) -> bool:
+        """Report the tokens; returns whether any were told of."""
+        usages = _usages(response, self._model)
+        for usage in usages:
+            self._turn.usage(usage)
+        return bool(usages)
+
+    def _say(self, text: str) -> None:
+        self.text += text[: _TEXT_KEPT - len(self.text)]
+        self._turn.output(text.encode("utf-8", "replace"))
+
+
+def text_of(content: Any) -> str:
+    """A block of content as text."""
+    match content:
+        case schema.TextContentBlock(text=text):
+            return text
+        case schema.ResourceContentBlock(uri=uri):
+            return f"<{uri}>"
+        case schema.EmbeddedResourceContentBlock(resource=schema.TextResourceContents(text=text)):
+            return text
+        case _:
+            return f"[{getattr(content, 'type', 'something')}]"
+
+
+def as_text(value: Any) -> str:
+    """What a tool was given or gave: a text as it is, everything else as JSON."""
+    if value is None or value == {}:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _merged(known: ToolCall, update: schema.ToolCall | schema.ToolCallUpdate) -> ToolCall:
+    changes: dict[str, Any] = {
+        name: value
+        for name, value in (("title", update.title), ("kind", update.kind), ("status", update.status))
+        if value
+    }
+    if update.raw_input is not None:
+        changes["input"] = as_text(update.raw_input)
+    if update.raw_output is not None:
+        changes["output"] = as_text(update.raw_output)
+    if update.content is not None:
+        diffs, output = _content(update.content)
+        changes["diffs"] = diffs or known.diffs
+        changes["output"] = output or changes.get("output", known.output)
+    call = replace(known, **changes)
+    return replace(call, tool=_tool_name(update) or call.tool or call.kind, title=call.title or call.kind)
+
+
+def _tool_name(update: schema.ToolCall | schema.ToolCallUpdate) -> str:
+    """ACP has a title and a kind, and no name; agents that tell it do so beside the protocol."""
+    for value in (update.field_meta or {}).values():
+        if isinstance(value, dict) and isinstance(name := value.get("toolName"), str):
+            return name
+    return ""
+
+
+def _content(blocks: list[Any]) -> tuple[tuple[Diff, ...], str]:
+    diffs, texts = [], []
+    for block in blocks:
+        match block:
+            case schema.FileEditToolCallContent(path=path, old_text=old, new_text=new):
+                diffs.append(Diff(path=path, old=old or "", new=new))
+            case schema.ContentToolCallContent(content=content):
+                texts.append(text_of(content))
+    return tuple(diffs), "\n".join(texts)
+
+
+def _plan_entry(entry: schema.PlanEntry) -> PlanEntry:
+    return PlanEntry(content=entry.content, status=entry.status, priority=entry.priority)
+
+
+def _usages(response: schema.PromptResponse, model: str) -> list[Usage]:
+    """Of this turn, by model where the agent tells it."""
+    if response.usage:
+        return [_used(response.usage, model)]
+    quota = (response.field_meta or {}).get("quota")
+    if not isinstance(quota, dict):
+        return []
+    shares = [each for each in quota.get("model_usage") or () if isinstance(each, dict)] or [quota]
+    found = [_quota(share.get("token_count"), str(share.get("model") or model)) for share in shares]
+    return [usage for usage in found if usage]
+
+
+def _used(used: schema.Usage, model: str) -> Usage:
+    """The total is the sum of what was told apart: where it is smaller, tokens are told twice."""
+    read, written, thought = (used.cached_read_tokens or 0, used.cached_write_tokens or 0, used.thought_tokens or 0)
+    given, made = used.input_tokens, used.output_tokens
+    if used.total_tokens >= given + made + read + written + thought:
+        made += thought
+    elif used.total_tokens < given + made + read + written:
+        given = max(given - read - written, 0)
+    return Usage(
+        model=model, input_tokens=given, output_tokens=made, cache_read_tokens=read, cache_write_tokens=written
+    )
+
+
+def _quota(count: Any, model: str) -> Usage | None:
+    """The way of gemini."""
+    if not isinstance(count, dict):
+        return None
+    tokens = [count.get(name) for name in ("input_tokens", "output_tokens")]
+    given, made = (number if isinstance(number, int) and number >= 0 else 0 for number in tokens)
+    return Usage(model=model, input_tokens=given, output_tokens=made) if given or made else None
