@@ -1,6 +1,6 @@
 """A hosted API of language models on loopback: what agent programs talk to where there is no internet and no key.
 
-`POST /v1/messages` (Anthropic), `/v1/chat/completions` and `/v1/responses` (OpenAI), streamed or not; `GET /asked` tells
+`POST /v1/messages` (Anthropic), `/v1/chat/completions` and `/v1/responses` (OpenAI), streamed or not; `GET /asked` is
 what was asked. Markers in the prompt choose the answer (llm_answers.py).
 """
 

@@ -36,7 +36,7 @@ _ENVIRONMENT = {
 }
 """What is set unless the operator sets it otherwise."""
 _INSTALL = "install it with: npm install -g @anthropic-ai/claude-code"
-_START_S = 60.0
+START_S = 60.0
 _INITIALIZE = "initialize"
 _LOST_CONVERSATION = "No conversation found"
 _GARBAGE_LINES = 20
@@ -101,6 +101,7 @@ class _Current:
 @dataclass(slots=True)
 class Claude:
     means: Means
+    start_s: float = START_S
     _process: _Process | None = None
     _current: _Current | None = None
     _plan: Plan = field(default_factory=Plan)
@@ -154,7 +155,7 @@ class Claude:
     async def close(self) -> None:
         if self._process:
             await self._process.close()
-            self._lose("closed")
+            self._lose("Claude Code was closed.")
 
     # Start
 
@@ -188,11 +189,11 @@ class Claude:
         process.do(self._read(process))
         process.request(_INITIALIZE)
         try:
-            async with asyncio.timeout(_START_S):
+            async with asyncio.timeout(self.start_s):
                 await process.started
         except TimeoutError:
             await process.close()
-            raise AgentFailed(f"Claude Code did not answer within {_START_S:.0f} s of its start.") from None
+            raise AgentFailed(f"Claude Code did not answer within {self.start_s:.0f} s of its start.") from None
         except AgentFailed as error:
             await process.close()
             if "unknown option" in str(error):
