@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check faults chaos bench screenshots clean
+AGENTS := $(VENV)/agents
+AGENT_PROGRAMS := @anthropic-ai/claude-code@2.1.197 @agentclientprotocol/claude-agent-acp@0.100.0 node@22.23.3
+
+.PHONY: demo test test-agents check faults chaos bench screenshots clean
 
 demo: $(READY)
 	@$(BIN)/deia-tui demo
@@ -26,6 +29,10 @@ chaos: $(READY)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(KILLS),--kills $(KILLS))
 
+# Real agent programs, 0.9 GB from the npm registry, against an API on loopback
+test-agents: $(READY) $(AGENTS)/.ready
+	@DEIA_TEST_AGENTS=$(abspath $(AGENTS))/node_modules/.bin $(BIN)/python -m pytest -q tests/real
+
 bench: $(READY)
 	@$(BIN)/python -m tests.bench
 
@@ -45,3 +52,9 @@ $(READY): pyproject.toml
 			&& $(BIN)/python -m pip install --quiet --editable . --group dev; \
 	fi
 	@touch $(READY)
+
+$(AGENTS)/.ready: Makefile
+	@command -v npm >/dev/null 2>&1 || { echo "make test-agents needs npm: install Node.js"; exit 1; }
+	@mkdir -p $(AGENTS)
+	@npm install --prefix $(AGENTS) --no-audit --no-fund --loglevel=error $(AGENT_PROGRAMS)
+	@touch $@

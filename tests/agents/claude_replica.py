@@ -193,6 +193,8 @@ class Replica:
         attempt = 0
         while plan.kind == "fail":
             attempt += 1
+            if plan.status == 529 and attempt > 2:
+                raise ApiError(None, "API Error: Repeated 529 Overloaded errors.")
             if plan.status == 400 or attempt > _RETRIES:
                 text = _SAYS.get(plan.status, f"API Error: {plan.status} stub {plan.status}")
                 raise ApiError(plan.status, text)

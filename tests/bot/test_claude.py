@@ -226,7 +226,7 @@ async def test_overload_that_passes_is_trouble_only(agent: Claude) -> None:
         ("[[fail:403]]", Failure.AUTHENTICATION, "The API accepts neither key nor login: log in again."),
         ("[[fail:429]]", Failure.OVERLOAD, "API Error: 429 stub 429"),
         ("[[fail:500]]", Failure.OUTAGE, "API Error: 500 stub 500"),
-        ("[[fail:529]]", Failure.OVERLOAD, "API Error: 529 stub 529"),
+        ("[[fail:529]]", Failure.OVERLOAD, "API Error: Repeated 529 Overloaded errors."),
         ("[[cut]]", Failure.OUTAGE, "API Error: Unable to connect to API (ECONNRESET)"),
         ("[[broken]]", Failure.OUTAGE, "The answer broke off before its end."),
         ("[[stop:refusal]]", Failure.REQUEST, "API Error: Claude Code is unable to respond to this request"),

@@ -45,6 +45,7 @@ class Reading:
     _is_whole: bool = True
     _wrote: str = ""
     _calls: dict[str, tuple[ToolCall, Json]] = field(default_factory=dict)
+    _refused_with: int | None = None
     _retry_after_s: float | None = None
 
     def take(self, line: Json) -> TurnResult | None:
@@ -75,6 +76,7 @@ class Reading:
                 self._message = _Message(id, usage_of(model, message.get("usage")))
                 self._streamed.add(id)
                 self._is_whole = False
+                self._refused_with = None
             case {"type": "content_block_start", "content_block": {"type": "text"}}:
                 self._begin_text()
             case {"type": "content_block_start", "content_block": {"type": "tool_use", "id": id, "name": name}}:
@@ -156,6 +158,7 @@ class Reading:
         if isinstance(delay_ms, int | float):
             self._retry_after_s = delay_ms / 1000
             what += f", tries again in {self._retry_after_s:.1f} s"
+        self._refused_with = status if isinstance(status, int) else None
         self.turn.degraded(f"{what} ({attempt} of {line.get('max_retries')})")
         self.is_hopeless = status in (401, 403) and isinstance(attempt, int) and attempt > 1
 
@@ -186,7 +189,7 @@ class Reading:
         errors = line.get("errors")
         subtype = str(line.get("subtype"))
         sentence = text or (str(errors[0]) if isinstance(errors, list) and errors else subtype)
-        failure = _classify(line.get("api_error_status"), subtype, stop, text)
+        failure = _classify(line.get("api_error_status") or self._refused_with, subtype, stop, text)
         result = _failed(sentence, failure, stop_reason="max_turn_requests" if subtype == "error_max_turns" else stop)
         return replace(result, retry_after_s=self._retry_after_s) if failure is Failure.OVERLOAD else result
 
