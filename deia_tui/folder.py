@@ -30,6 +30,10 @@ class Folder:
         return self.deia / "hive.toml"
 
     @property
+    def prices(self) -> Path:
+        return self.deia / "prices.toml"
+
+    @property
     def templates(self) -> Path:
         return self.deia / "templates"
 

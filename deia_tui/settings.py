@@ -308,16 +308,19 @@ class Catalogue(Section):
 
 def load(folder: Folder) -> Catalogue:
     """Read hive.toml and the templates of a hive; a file that is not there means the defaults."""
-    settings = _read(folder.hive_toml, Settings) if folder.hive_toml.exists() else Settings()
+    settings = read_toml(folder.hive_toml, Settings) if folder.hive_toml.exists() else Settings()
     if not settings.hive.name:
         hive = settings.hive.model_copy(update={"name": folder.root.name})
         settings = settings.model_copy(update={"hive": hive})
-    templates = {path.stem: _read(path, Template) for path in sorted(folder.templates.glob("*.toml"))}
+    templates = {path.stem: read_toml(path, Template) for path in sorted(folder.templates.glob("*.toml"))}
     return Catalogue(settings=settings, templates=templates, source=str(folder.hive_toml))
 
 
 def furnish(folder: Folder) -> None:
-    """Give a hive that has neither settings nor templates the documented hive.toml and the shipped templates."""
+    """Give a hive that has neither settings nor templates the documented hive.toml and the shipped templates; and one
+    that has no price table the shipped one."""
+    if not folder.prices.exists():
+        write_atomic(folder.prices, (SAMPLE / "prices.toml").read_bytes(), sync=False)
     if folder.hive_toml.exists() or any(folder.templates.iterdir()):
         return
     for source, target in (
@@ -332,7 +335,8 @@ SAMPLE = Path(__file__).parent / "sample"
 Model = TypeVar("Model", bound=Section)
 
 
-def _read(path: Path, model: type[Model]) -> Model:
+def read_toml(path: Path, model: type[Model]) -> Model:
+    """Raises ConfigError with file, line and field."""
     try:
         text = path.read_text("utf-8-sig")
         data = tomllib.loads(text)

@@ -194,7 +194,7 @@ def test_a_new_hive_is_furnished_once(folder: Folder) -> None:
     furnish(folder)
     written = sorted(path for path in folder.deia.rglob("*.toml"))
     assert [path.name for path in written] == [
-        "hive.toml",
+        *("hive.toml", "prices.toml"),
         *("designer.toml", "manager.toml", "shell.toml", "support.toml", "tool-builder.toml"),
     ]
     assert {path.stat().st_mode & 0o777 for path in written} == {0o600}

@@ -7,6 +7,7 @@ from typing import Literal
 from deia_tui.core import events as ev
 from deia_tui.core.bots import BotState
 from deia_tui.core.breaker import Phase
+from deia_tui.core.holds import WARN_AT, spent
 from deia_tui.core.state import REPLACED, Alert, HiveState
 
 
@@ -54,17 +55,59 @@ def concerns(event: ev.Event) -> Iterator[Raise | Clear]:
         case ev.BotBackingOff() | ev.BotFinished():
             for kind in ("cpu", "memory", "unresponsive"):
                 yield Clear(event.bot_id, kind, "the run ended")
+        case ev.BreakerChanged(to_phase=Phase.OPEN, retry_at=None):
+            action = "r once that is mended; its messages wait"
+            yield Raise(event.bot_id, "breaker", "critical", f"needs you: {event.reason}", action)
         case ev.BreakerChanged(from_phase=Phase.CLOSED, to_phase=Phase.OPEN):
             text = f"breaker open: {event.reason}"
-            action = "tries again by itself" if event.retry_at else "r resets it once the cause is mended"
-            yield Raise(event.bot_id, "breaker", "warning", text, action)
+            yield Raise(event.bot_id, "breaker", "warning", text, "tries again by itself")
         case ev.BreakerChanged(to_phase=Phase.CLOSED):
             yield Clear(event.bot_id, "breaker", event.reason)
+        case ev.ProviderPaused(provider=provider):
+            text = f"{provider} is left alone for {event.until - event.at:.0f} s: {event.reason}"
+            yield Raise(None, f"{PAUSED}{provider}", "warning", text, "its bots' messages wait; x tries again at once")
+        case ev.ProviderResumed(provider=provider):
+            yield Clear(None, f"{PAUSED}{provider}", event.reason)
         case ev.HostLost():
             text = f"host process lost ({event.reason}): bots live on, exits may stay unknown"
             yield Raise(None, "host", "critical", text, "a new host is being started")
         case ev.HostStarted():
             yield Clear(None, "host", f"host {event.pid} took over")
+
+
+PAUSED = "paused "
+"""An alert of a provider that is left alone is of this kind, with its name."""
+ASKING_AFTER_S = 30.0
+"""So long somebody may take to see that a bot asks for leave."""
+
+
+def unanswered(state: HiveState, *, now: float) -> Iterator[Raise | Clear]:
+    """Bots that have been asking for leave for a while, and those that need not any more."""
+    known = {alert.bot_id for alert in state.alerts if alert.kind == "asking" and alert.cleared_at is None}
+    waiting = {one.bot_id: one for one in reversed(state.approvals) if now - one.asked_at >= ASKING_AFTER_S}
+    for bot_id, oldest in waiting.items():
+        if bot_id not in known:
+            text = f"asks for leave: {oldest.request.tool}: {oldest.request.title}"
+            yield Raise(bot_id, "asking", "warning", text, "answer it in the console, or with 'deia-tui approve'")
+    for answered in known - waiting.keys():
+        yield Clear(answered, "asking", "answered")
+
+
+def budgets(state: HiveState, *, now: float) -> Iterator[Raise | Clear]:
+    """Who has spent much of what it may spend today, and who has not any more."""
+    known = {alert.bot_id: alert for alert in state.alerts if alert.kind == "budget" and alert.cleared_at is None}
+    for bot in state.bots.values():
+        limit, used = bot.spec.budget_usd, spent(bot, now)
+        alert = known.get(bot.bot_id)
+        if limit is None or used < WARN_AT * limit:
+            if alert is not None:
+                yield Clear(bot.bot_id, "budget", "it may spend again")
+            continue
+        level: Literal["critical", "warning"] = "critical" if used >= limit else "warning"
+        if alert is None or alert.level != level:
+            text = f"has spent ${used:.2f} of its ${limit:.2f} of today"
+            action = "takes no work before 00:00 UTC, or a launch with a larger budget_usd"
+            yield Raise(bot.bot_id, "budget", level, text, action if used >= limit else "", used, limit)
 
 
 def settle(

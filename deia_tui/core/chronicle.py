@@ -1,17 +1,19 @@
-"""The lines of the hive-wide logs about messages, alerts and backpressure, and what must be remembered from one event
+"""The lines of the hive-wide logs about messages, alerts, approvals and backpressure, and what must be remembered from one event
 to the next to write them: who sent a message, what an alert was about, how much waits for a bot."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from deia_tui.core import events as ev
-from deia_tui.core.journal import Line, body_of, registry_action, rfc3339, route
+from deia_tui.core.journal import Line, body_of, registry_action, request_of, rfc3339, route
 from deia_tui.core.redact import redact
 from deia_tui.core.state import REPLACED, HiveState
+from deia_tui.core.turns import PermissionRequest
 
 MESSAGING_FILE = "bot-messaging.jsonl"
 HEALTH_FILE = "health-alerts.jsonl"
 BACKPRESSURE_FILE = "backpressure.jsonl"
+APPROVALS_FILE = "approvals.jsonl"
 ENGAGED_AT = 10
 """So many messages waiting for one bot are too many …"""
 RELEASED_BELOW = 5
@@ -27,12 +29,13 @@ class Chronicle:
         self._senders: dict[str, str] = {}
         self._alerts = {alert.alert_id: (alert.kind, alert.level) for alert in state.alerts if not alert.cleared_at}
         self._waiting = {bot_id: {message_id for message_id, _ in bot.queued} for bot_id, bot in state.bots.items()}
+        self._asked = {one.request.request_id: (one.asked_at, one.request) for one in state.approvals}
         self._engaged = {bot_id for bot_id, waiting in self._waiting.items() if len(waiting) >= ENGAGED_AT}
 
     def lines(self, event: ev.Event) -> list[Line]:
         """Everything to be written because of `event`."""
         self.registry_version += registry_action(event) is not None
-        more = [*self._messaging(event), *self._health(event), *self._backpressure(event)]
+        more = [*self._messaging(event), *self._health(event), *self._backpressure(event), *self._approvals(event)]
         return [*route(event, registry_version=self.registry_version), *((file, redact(row)) for file, row in more)]
 
     def _messaging(self, event: ev.Event) -> Iterator[Line]:
@@ -95,6 +98,33 @@ class Chronicle:
                 "threshold": threshold,
                 "recommended_action": action,
                 "bot_id": event.bot_id,
+            },
+        )
+
+    def _approvals(self, event: ev.Event) -> Iterator[Line]:
+        """Who was asked for leave, and who gave it; the store has what was asked word for word."""
+        request: PermissionRequest | None
+        match event:
+            case ev.PermissionAsked(request=request):
+                self._asked[request.request_id] = event.at, request
+                name, request_id, outcome, by, waited_s = "asked", request.request_id, None, None, None
+            case ev.PermissionAnswered(request_id=request_id):
+                asked_at, request = self._asked.pop(request_id, (None, None))
+                waited_s = None if asked_at is None else round(max(0.0, event.at - asked_at), 3)
+                name, outcome, by = "answered", event.outcome, event.by or None
+            case _:
+                return
+        yield (
+            APPROVALS_FILE,
+            {
+                "timestamp": rfc3339(event.at),
+                "event": name,
+                "request_id": request_id,
+                "bot_id": event.bot_id,
+                **({} if request is None else request_of(request)),
+                "outcome": outcome,
+                "by": by,
+                "waited_s": waited_s,
             },
         )
 

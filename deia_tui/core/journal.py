@@ -12,6 +12,7 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import ExitRecord
 from deia_tui.core.redact import redact
 from deia_tui.core.state import BotView
+from deia_tui.core.turns import PermissionRequest
 
 Line = tuple[str, dict[str, Any]]
 """A file in bot-logs/ and the JSON object to append to it."""
@@ -120,9 +121,21 @@ def _activity_of(event: ev.Event) -> tuple[str, str, dict[str, Any]] | None:
         case ev.MessageQueued():
             about = {"message_id": event.message_id, "sender": event.sender, **body_of(event)}
             return "message_received", "message", about
+        case ev.PermissionAsked(request=request):
+            about = {"request_id": request.request_id, "message_id": event.message_id, **request_of(request)}
+            return "status_update", "permission", {"result": "asked", **about}
+        case ev.PermissionAnswered():
+            about = {"request_id": event.request_id, "by": event.by or None, "run": event.run}
+            return "status_update", "permission", {"result": event.outcome, **about}
+        case ev.SessionOpened():
+            opened = {"agent": event.agent, "resumed": event.resumed, "note": event.note or None}
+            return "status_update", "session", opened
+        case ev.AgentDegraded():
+            return "warning", "agent", {"result": "degraded", "error": event.reason}
         case ev.TurnEnded():
             ended = {"result": event.status, "duration_seconds": event.duration_s, "error": event.error or None}
-            return "message_answered", "message", {**ended, "message_id": event.message_id}
+            failure = {"failure": event.failure} if event.failure else {}
+            return "message_answered", "message", {**ended, "message_id": event.message_id, **failure}
         case ev.BotLogged(level="warning" | "error"):
             return event.level, "log", {"result": event.level, "error": event.text}
         case ev.AlertRaised(level="critical" | "warning"):
@@ -145,7 +158,7 @@ def _errors(event: ev.Event) -> Iterator[Line]:
         case ev.ProbeFailed():
             message, context = event.error, {"run": event.run, "streak": event.streak}
         case ev.TurnEnded(status="failed"):
-            message, context = event.error, {"run": event.run, "message_id": event.message_id}
+            message, context = event.error, {"run": event.run, "message_id": event.message_id, "failure": event.failure}
         case ev.BotLogged(level="error"):
             message, context = event.text, {"run": event.run}
         case _:
@@ -187,5 +200,14 @@ def _exit(exit: ExitRecord) -> dict[str, Any]:
 
 def body_of(message: ev.MessageQueued) -> dict[str, Any]:
     """What a log may say of its text."""
-    digest = hashlib.sha256(message.text.encode("utf-8", "replace")).hexdigest()[:12]
-    return {"length": len(message.text), "sha256": digest}
+    return _of_text(message.text)
+
+
+def request_of(request: PermissionRequest) -> dict[str, Any]:
+    """What a log may say of what an agent asks leave for; the title is one line of what it would do."""
+    return {"tool": request.tool, "title": request.title[:200], "input": _of_text(request.input)}
+
+
+def _of_text(text: str) -> dict[str, Any]:
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+    return {"length": len(text), "sha256": digest}

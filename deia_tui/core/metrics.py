@@ -1,5 +1,5 @@
 """How the bots did in the last minutes, from the events of that time: one line a bot for `metrics-YYYY-MM-DD.jsonl`.
-Tokens and cost are null until agents report them, and there are no tasks yet."""
+Tokens and cost are null where agents report none, and there are no tasks yet."""
 
 import math
 from collections import Counter
@@ -21,6 +21,10 @@ class _Counts:
     ended: int = 0
     latencies_s: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float | None = None
+    used: bool = False
     up_s: float = 0.0
     up_since: float | None = None
 
@@ -43,6 +47,12 @@ class Metrics:
                     counts.latencies_s.append(event.duration_s)
                 if event.status == "failed":
                     counts.errors[redact_text(event.error).partition(":")[0][:60]] += 1
+            case ev.UsageReported(usage=usage, cost_usd=cost):
+                counts = self._of(event.bot_id)
+                counts.used = True
+                counts.tokens_in += usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+                counts.tokens_out += usage.output_tokens
+                counts.cost_usd = counts.cost_usd if cost is None else (counts.cost_usd or 0.0) + cost
             case ev.BotReady():
                 self._of(event.bot_id).up_since = event.at
             case ev.BotExited():
@@ -65,7 +75,7 @@ class Metrics:
         for bot_id in sorted(bots):
             counts = counted.get(bot_id, _Counts())
             counts.up_s += max(0.0, at - max(up[bot_id], since)) if bot_id in up else 0.0
-            if counts.up_s or counts.asked or counts.ended:
+            if counts.up_s or counts.asked or counts.ended or counts.used:
                 lines.append((f"metrics-{rfc3339(at)[:10]}.jsonl", _row(at, bot_id, at - since, counts)))
         return lines
 
@@ -85,9 +95,9 @@ def _row(at: float, bot_id: str, window_s: float, counts: _Counts) -> dict[str, 
         "errors": dict(counts.errors),
         "tasks_done": None,
         "tasks_failed": None,
-        "tokens_in": None,
-        "tokens_out": None,
-        "cost_usd": None,
+        "tokens_in": counts.tokens_in if counts.used else None,
+        "tokens_out": counts.tokens_out if counts.used else None,
+        "cost_usd": None if counts.cost_usd is None else round(counts.cost_usd, 6),
         "uptime_percent": round(min(100.0, 100 * counts.up_s / window_s), 1),
     }
 

@@ -25,11 +25,6 @@ class Failure(StrEnum):
     ERROR = "error"
     """The agent says that it failed, and not why."""
 
-    @property
-    def counts(self) -> bool:
-        """Does it say something against the bot?"""
-        return self in (Failure.AUTHENTICATION, Failure.OUTAGE, Failure.ERROR)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:

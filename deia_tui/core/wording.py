@@ -5,6 +5,7 @@ from typing import Literal, get_args
 from deia_tui.core import events as ev
 from deia_tui.core.bots import Activity, BotState, StopReason
 from deia_tui.core.breaker import Phase
+from deia_tui.core.failures import CLASSES
 from deia_tui.core.state import BotView, first_line
 from deia_tui.core.stopping import waits_for
 
@@ -97,7 +98,8 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
         case ev.ProviderResumed():
             return "info", "resumed", f"{event.provider}: {event.reason}"
         case ev.TurnEnded():
-            tail = f" · {event.error}" if event.error else ""
+            told = [part for part in (CLASSES.get(event.failure) if event.failure else None, event.error) if part]
+            tail = f" · {': '.join(told)}" if told else ""
             level = "info" if event.status == "answered" else "warning"
             return level, event.status, f"{event.duration_s:.2f} s{tail}"
         case ev.BotLogged():

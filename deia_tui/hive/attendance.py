@@ -1,17 +1,18 @@
 """The company a keeper gives a run while it lives: listens to it, hands it messages, asks how it is."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from deia_tui.core import lifecycle as lc
-from deia_tui.core.errors import BotUnreachable
+from deia_tui.core.errors import BotUnreachable, CommandRejected
 from deia_tui.core.frames import Frame
 from deia_tui.hive.clock import Clock
 from deia_tui.hive.link import Link
 from deia_tui.hive.mail import Frames, Mail, Probed, Undeliverable
-from deia_tui.hive.outbox import Outbox
+from deia_tui.hive.outbox import Leave, Outbox
 from deia_tui.settings import LivenessSection
 
 ADOPT_RETRY_S = 0.2
@@ -38,15 +39,19 @@ class Attendance:
         self._tasks: list[asyncio.Task[None]] = []
         self._begin(self.link.follow())
 
-    def serve(self, outbox: Outbox, liveness: LivenessSection) -> None:
-        """It is up: hand over what waits, and look after it."""
+    def serve(self, outbox: Outbox, leave: Leave, liveness: LivenessSection) -> None:
+        """It is up: hand over what waits, each message with `leave`, and look after it."""
         self.serves = True
-        self._begin(outbox.deliver(self.link, lambda *refused: self._put(Undeliverable(*refused))))
+        self._begin(outbox.deliver(self.link, leave, lambda *refused: self._put(Undeliverable(*refused))))
         self._begin(self._probe(liveness))
 
     def await_health(self, liveness: LivenessSection) -> None:
         """For a run that said `ready` to somebody else, long ago: ask it instead."""
         self._begin(self._until_healthy(liveness.timeout_s))
+
+    def interrupt(self) -> None:
+        """End the turn under way; a bot that does not hear it ends it some other way."""
+        self._begin(self._interrupt())
 
     async def end(self) -> None:
         for task in self._tasks:
@@ -55,6 +60,10 @@ class Attendance:
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
+
+    async def _interrupt(self) -> None:
+        with contextlib.suppress(CommandRejected, BotUnreachable):
+            await self.link.post("/interrupt")
 
     async def _take(self, frames: Sequence[Frame]) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -12,6 +12,7 @@ from dataclasses import replace
 from deia_tui.core import breaker as brk
 from deia_tui.core import events as ev
 from deia_tui.core.errors import CommandRejected, StoreError
+from deia_tui.core.failures import consequences
 from deia_tui.hive.clock import Clock
 
 Moves = Sequence[ev.BreakerChanged]
@@ -20,10 +21,8 @@ Moves = Sequence[ev.BreakerChanged]
 def verdict(event: ev.Event) -> bool | None:
     """What an event says about its bot: True for a success, False for a failure, None for nothing."""
     match event:
-        case ev.TurnEnded(status="answered"):
-            return True
-        case ev.TurnEnded(status="failed", failure=failure):
-            return False if failure is None or failure.counts else None
+        case ev.TurnEnded():
+            return {"success": True, "failure": False, "lock": False, "nothing": None}[consequences(event).breaker]
         case ev.ProbeFailed():
             return False
         case ev.BotExited(exit=exit):
@@ -100,12 +99,14 @@ class Calls:
         if permit is None:
             return []
         before, now = self._breaker, self._clock.now()
-        match verdict(turn):
-            case True:
+        match consequences(turn).breaker:
+            case "success":
                 self._breaker = brk.succeed(before, permit, now)
-            case False:
+            case "failure":
                 self._breaker = brk.fail(before, permit, now, turn.error or "failed")
-            case None:
+            case "lock":
+                self._breaker = brk.lock(before, turn.error or "not logged in")
+            case "nothing":
                 self._breaker = brk.give_back(before, permit, now)
         return self._moved(before)
 

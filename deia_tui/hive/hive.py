@@ -7,14 +7,16 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from sqlite3 import sqlite_version
+from types import MappingProxyType
 from typing import Literal, Self, assert_never
 
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
-from deia_tui.core.alerts import Clear, Raise
+from deia_tui.core.alerts import PAUSED, Clear, Raise
 from deia_tui.core.bots import OFF, WITH_ALL, BotSpec, BotState
 from deia_tui.core.client import ChatTurn, Launchable, Recorded
+from deia_tui.core.costs import Cost
 from deia_tui.core.errors import BotUnreachable, CommandRejected, StoreError
 from deia_tui.core.state import HiveState, Snapshot
 from deia_tui.engine.local import LocalEngine
@@ -29,6 +31,8 @@ from deia_tui.engine.protocol import (
 )
 from deia_tui.folder import Folder
 from deia_tui.hive import launching
+from deia_tui.hive.accounts import Accounts
+from deia_tui.hive.bell import Bell
 from deia_tui.hive.chores import Chores
 from deia_tui.hive.clock import Clock
 from deia_tui.hive.guard import guard
@@ -36,6 +40,7 @@ from deia_tui.hive.hosts import Hosts
 from deia_tui.hive.launcher import Launcher
 from deia_tui.hive.lock import HiveLock
 from deia_tui.hive.monitor import Monitor
+from deia_tui.hive.providers import Providers
 from deia_tui.hive.record import Record
 from deia_tui.hive.roster import Roster
 from deia_tui.hive.scribe import Scribe
@@ -96,7 +101,8 @@ class Hive:
             chores = Chores(self._record)
             for work in (self._clock.beat, self._guard_lock, self._hosts.attend, self._scribe.keep_files):
                 chores.begin(work.__qualname__, work)
-            chores.begin("Upkeep.tend", self._upkeep.tend)
+            for tended in (self._upkeep, self._around.providers, self._around.accounts):
+                chores.begin(f"{type(tended).__name__}.tend", tended.tend)
             try:
                 await self._begin(loaded, found)
                 yield self
@@ -172,6 +178,12 @@ class Hive:
     ) -> Sequence[Recorded]:
         return await self._store.events(bot_id=bot_id, after=after, limit=limit, newest=newest)
 
+    async def costs(self, *, since_day: str, bot_id: str | None = None) -> Sequence[Cost]:
+        """What was used since a day (2026-01-31, UTC), that day included."""
+        if bot_id is not None:
+            self._roster.get(bot_id)
+        return await self._store.costs(since_day=since_day, bot_id=bot_id)
+
     async def launchables(self) -> Sequence[Launchable]:
         return launching.launchables(self._read_catalogue(), self._around.env)
 
@@ -185,6 +197,8 @@ class Hive:
             mode=self._mode,
             bots=loaded.bots,
             alerts=loaded.alerts,
+            approvals=loaded.approvals,
+            pauses=MappingProxyType(dict(loaded.pauses)),
         )
         snapshot = Snapshot(seq=loaded.seq, state=state)
         record = Record(self._store, snapshot, next_alert_id=loaded.next_alert_id, publish=self._publish)
@@ -196,6 +210,7 @@ class Hive:
         worktrees = Worktrees(self._folder, env, record.alert)
         slots = STARTS_PER_CORE * (os.cpu_count() or 1)
         launcher = Launcher(self._engine, worktrees, slots=slots, listen=self._listen)
+        bell = Bell()
         return Surroundings(
             folder=self._folder,
             settings=self._settings,
@@ -206,6 +221,9 @@ class Hive:
             env=env,
             env_of=lambda name: launching.agent_environment(os.environ, self._agents.get(name)),
             clock=self._clock,
+            bell=bell,
+            providers=Providers(record, self._clock, bell, loaded.pauses),
+            accounts=Accounts(self._folder, record),
         )
 
     async def _begin(self, loaded: Loaded, found: NodeFound) -> None:
@@ -301,6 +319,8 @@ class Hive:
                     at=time.time(), alert_id=alert_id, bot_id=alert.bot_id, reason="cleared by hand"
                 )
                 await self._record.add(cleared)
+                if alert.kind.startswith(PAUSED):
+                    self._around.providers.lift(alert.kind.removeprefix(PAUSED))
                 return []
         raise CommandRejected(f"There is no open alert {alert_id}.", status=404)
 

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import psutil
 
-from deia_tui.core.alerts import Clear, Raise, outlived
+from deia_tui.core.alerts import Clear, Raise, budgets, outlived, unanswered
 from deia_tui.core.runaway import exceeds, recovered
 from deia_tui.core.state import HISTORY_S, NO_SERIES, BotView, Series, Telemetry
 from deia_tui.engine.protocol import Sampled
@@ -51,9 +51,12 @@ class Monitor:
                 elif (bot_id, kind) in known and recovered(values, limit, policy):
                     yield Clear(bot_id, kind, f"{kind} back at {values[-1]:.0f} {unit}")
 
-    def _over(self, now: float) -> Iterator[Clear]:
+    def _over(self, now: float) -> Iterator[Raise | Clear]:
+        """What time brings, and takes away."""
         state = self._record.state
-        return outlived(state.alerts, state, now=now, stable_s=self._settings.restart.stable_s)
+        yield from outlived(state.alerts, state, now=now, stable_s=self._settings.restart.stable_s)
+        yield from unanswered(state, now=now)
+        yield from budgets(state, now=now)
 
 
 def _machine(before: Telemetry) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from deia_tui.core.commands import SendMessage
 from deia_tui.core.errors import BotUnreachable, CommandRejected
@@ -15,12 +15,15 @@ PASSING = frozenset({429, 503})
 """Refusals that time mends: the bot is busy, starting or draining."""
 MAX_TEXT = 1 << 20
 MAX_SENDER = 128
+Leave = Callable[[str], Awaitable[None]]
+"""Waits until the message of that id may be handed over."""
 _MESSAGE_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
 class Outbox:
     def __init__(self, waiting: Iterable[MessageQueued] = ()) -> None:
         self._waiting = {message.message_id: message for message in waiting}
+        self._handed: set[str] = set()
         self._filled = asyncio.Event()
 
     def __len__(self) -> int:
@@ -34,21 +37,29 @@ class Outbox:
         """The bot has it, or nobody wants it any more."""
         self._waiting.pop(message_id, None)
 
+    @property
+    def is_handing(self) -> bool:
+        """Is there one that was handed over and not accepted yet?"""
+        return not self._handed.isdisjoint(self._waiting)
+
     def waiting(self) -> list[MessageQueued]:
         """What the bot has not accepted, oldest first."""
         return list(self._waiting.values())
 
-    async def deliver(self, link: Link, give_up: Callable[[str, str], None]) -> None:
-        """Hand over what waits, in order, until cancelled; `give_up(message_id, reason)` for what the bot refuses.
+    async def deliver(self, link: Link, leave: Leave, give_up: Callable[[str, str], None]) -> None:
+        """Hand over what waits, in order and each with `leave`, until cancelled; `give_up(message_id, reason)` for what
+        the bot refuses.
 
         Handing over twice is harmless: a bot knows the ids it has accepted.
         """
-        handed: set[str] = set()
+        self._handed.clear()
         while True:
             self._filled.clear()
-            for message in [message for message in self.waiting() if message.message_id not in handed]:
+            self._handed &= self._waiting.keys()
+            for message in [message for message in self.waiting() if message.message_id not in self._handed]:
+                await leave(message.message_id)
                 await self._hand_over(link, message, give_up)
-                handed.add(message.message_id)
+                self._handed.add(message.message_id)
             await self._filled.wait()
 
     async def _hand_over(self, link: Link, message: MessageQueued, give_up: Callable[[str, str], None]) -> None:

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 from deia_tui.engine.protocol import Engine
 from deia_tui.folder import Folder
+from deia_tui.hive.accounts import Accounts
+from deia_tui.hive.bell import Bell
 from deia_tui.hive.clock import Clock
 from deia_tui.hive.launcher import Launcher
+from deia_tui.hive.providers import Providers
 from deia_tui.hive.record import Record
 from deia_tui.hive.worktrees import Worktrees
 from deia_tui.settings import Settings
@@ -14,7 +17,8 @@ from deia_tui.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """`env` is what every agent gets of the environment, `env_of` what the one of that name gets."""
+    """`bell` rings when a message that waits may be handed over. `env` is what every agent gets of the environment,
+    `env_of` what the one of that name gets."""
 
     folder: Folder
     settings: Settings
@@ -25,3 +29,6 @@ class Surroundings:
     env: dict[str, str]
     env_of: Callable[[str], dict[str, str]]
     clock: Clock
+    bell: Bell
+    providers: Providers
+    accounts: Accounts

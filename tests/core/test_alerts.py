@@ -56,7 +56,7 @@ def breaker(to_phase: Phase, retry_at: float | None = None, from_phase: Phase = 
             ["-cpu", "-memory", "-unresponsive"],
         ),
         (breaker(Phase.OPEN, AT + 30), ["+breaker warning breaker open: why"]),
-        (breaker(Phase.OPEN), ["+breaker warning breaker open: why"]),
+        (breaker(Phase.OPEN), ["+breaker critical needs you: why"]),
         (breaker(Phase.OPEN, AT + 30, from_phase=Phase.HALF_OPEN), []),
         (breaker(Phase.CLOSED, from_phase=Phase.HALF_OPEN), ["-breaker"]),
         (breaker(Phase.HALF_OPEN), []),
@@ -81,7 +81,7 @@ def test_an_open_breaker_says_whether_it_needs_a_human() -> None:
     [by_hand] = concerns(breaker(Phase.OPEN))
     assert isinstance(by_itself, Raise)
     assert isinstance(by_hand, Raise)
-    assert (by_itself.action, by_hand.action) == ("tries again by itself", "r resets it once the cause is mended")
+    assert (by_itself.action, by_hand.action) == ("tries again by itself", "r once that is mended; its messages wait")
 
 
 bot_ids = st.sampled_from(["A", "B", None])

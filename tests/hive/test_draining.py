@@ -11,6 +11,7 @@ from tests.hive.conftest import HiveInTest
 GATED = """
 [agents.gated]
 kind = "command"
+provider = ""  # it takes several messages at once
 argv = ["sh", "-c", "until test -e gate; do sleep 0.02; done; cat"]
 """
 

@@ -1,0 +1,56 @@
+"""Decides what follows from how a turn ended: for its bot's circuit breaker and for the provider it asked."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from deia_tui.core import events as ev
+from deia_tui.core.turns import Failure
+
+FIRST_PAUSE_S = 30.0
+LONGEST_OWN_PAUSE_S = 300.0
+"""Pauses double from the one to the other while the provider goes on refusing and names no time itself."""
+LONGEST_PAUSE_S = 3600.0
+"""Nobody believes a provider that names more."""
+
+Verdict = Literal["success", "failure", "lock", "nothing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """`breaker`: what it says about the bot; `lock` opens its breaker until a human acts. `pause`: its provider is left
+    alone for a while, by all bots."""
+
+    breaker: Verdict
+    pause: bool = False
+
+
+def consequences(turn: ev.TurnEnded) -> Consequences:
+    match turn.status, turn.failure:
+        case "answered", _:
+            return Consequences("success")
+        case "failed", Failure.AUTHENTICATION:
+            return Consequences("lock")
+        case "failed", Failure.OVERLOAD:
+            return Consequences("nothing", pause=True)
+        case "failed", Failure.OUTAGE | Failure.ERROR | None:
+            return Consequences("failure")
+        case _:  # the message was at fault, the money is spent, or a human interrupted it
+            return Consequences("nothing")
+
+
+def pause_s(retry_after_s: float | None, former_s: float | None) -> float:
+    """How long to leave a provider alone that wants everybody to wait; `former_s` is the pause before, if it has not
+    answered anybody since."""
+    if retry_after_s is not None:
+        return min(LONGEST_PAUSE_S, max(1.0, retry_after_s))
+    return FIRST_PAUSE_S if former_s is None else min(LONGEST_OWN_PAUSE_S, max(FIRST_PAUSE_S, 2 * former_s))
+
+
+CLASSES = {
+    Failure.AUTHENTICATION: "not logged in",
+    Failure.OVERLOAD: "the provider is overloaded",
+    Failure.OUTAGE: "the provider or the agent broke down",
+    Failure.REQUEST: "this message cannot be done",
+    Failure.BUDGET: "the budget is used up",
+}
+"""The classes in words; an ERROR has only its own."""
