@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deia_tui import __version__, backups, cli
-from deia_tui.core.errors import ConfigError
+from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.folder import Folder
+from deia_tui.inside import inside_bot
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     Company = Callable[[HiveClient], Coroutine[Any, Any, None]]
 
 
+_FOR_HUMANS = (None, "serve", "backup", "restore")
+"""What needs no supervisor to be asked; what does, the supervisor refuses to bots. None is the console."""
 take_over_option = click.option(
     "--take-over", is_flag=True, help="Take the hive from another console, or from a supervisor that does not answer."
 )
@@ -37,7 +40,8 @@ take_over_option = click.option(
     "root",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
-    help="The folder that holds .deia/ (default: this one).",
+    envvar="DEIA_HIVE",
+    help="The folder that holds .deia/ (default: this one; in a bot, its hive's).",
 )
 @click.option("--read-only", is_flag=True, help="Watch only: the console changes nothing.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters only.")
@@ -50,6 +54,10 @@ def main(context: click.Context, root: Path, read_only: bool, ascii_only: bool, 
         if not sys.platform.startswith("linux"):
             raise ConfigError(f"deia-tui needs Linux (pidfd, subreaper, /proc); this is {sys.platform}.")
         context.obj = Folder(root.absolute())
+        if context.invoked_subcommand in _FOR_HUMANS and (bot_id := inside_bot(context.obj)):
+            raise CommandRejected(
+                f"{bot_id} is a bot: it may look and write messages, and leaves this to humans.", status=403
+            )
         if context.invoked_subcommand is None:
             run_console(context.obj, read_only=read_only, ascii_only=ascii_only, take_over=take_over)
 

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from deia_tui.core.errors import CommandRejected, DeiaError, NoSupervisor
 from deia_tui.folder import Folder, socket_path
 from deia_tui.identity import Identity
+from deia_tui.inside import bearer
 
 _CONNECT_S = 5.0
 _RUN_RECORD = re.compile(r"[\w-]+\.\d+\.json", re.ASCII)
@@ -57,7 +58,7 @@ class RemoteHive:
         line = _UnixLine(self._folder, self._patience_s)
         try:
             content = b"" if body is None else json.dumps(body).encode()
-            line.request(method, route, content, {"Content-Type": "application/json"})
+            line.request(method, route, content, {"Content-Type": "application/json", **bearer(self._folder)})
             response = line.getresponse()
             if response.status >= 400:
                 raise CommandRejected(_detail(response), status=response.status)

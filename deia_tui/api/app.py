@@ -3,22 +3,32 @@
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from deia_tui.core import codec, report
+from deia_tui.core import codec, costs, report
 from deia_tui.core import commands as cmd
 from deia_tui.core.client import HiveClient, Recorded
+from deia_tui.core.costs import Cost
 from deia_tui.core.errors import CommandRejected, DeiaError
-from deia_tui.core.state import NO_SERIES
+from deia_tui.core.passes import may
+from deia_tui.core.state import NO_SERIES, day_of
+from deia_tui.core.turns import OptionKind
 from deia_tui.following import follow
 
 MAX_SEQ = 2**63 - 1
 MAX_LAST = 100_000
+
+
+_ABOUT = (
+    "Whoever may open the socket may do everything. A bot's agent finds DEIA_TOKEN in its environment and sends it as a "
+    "bearer token: then it may read and write messages, but not approve, launch, stop or end anything. That tells who "
+    "asks; processes of one user are no sandbox."
+)
 
 
 class Body(BaseModel):
@@ -42,13 +52,47 @@ class Message(Body):
     message_id: str | None = Field(default=None, max_length=128)
 
 
+class Answer(Body):
+    outcome: OptionKind = Field(examples=["allow_once"])
+    note: str = Field(default="", max_length=4096, description="what the agent is told with it")
+    by: str = Field(default="human", min_length=1, max_length=128, description="who answers")
+
+
+class Supervisor(HiveClient, Protocol):
+    """What the API needs beside what a screen does."""
+
+    def bearer(self, token: str) -> str | None:
+        """The bot that has this token."""
+
+    async def costs(self, *, since_day: str, bot_id: str | None = None) -> Sequence[Cost]:
+        """What was used since a day (2026-01-31, UTC), that day included."""
+
+
 class Shutdown(Body):
     leave_bots: bool = False
     reason: str = Field(default="", max_length=300)
 
 
-def create_app(client: HiveClient, *, version: str) -> FastAPI:
-    app = FastAPI(title="deia-tui hive", version=version)
+def create_app(client: Supervisor, *, version: str) -> FastAPI:
+    async def check_pass(request: Request) -> None:
+        """A bot comes with its token and may do little; see core/passes.py."""
+        request.state.bot_id = bot_id = _bearer(client, request.headers.get("authorization"))
+        if bot_id is None:
+            return
+        route = request.scope["route"].path
+        listens_to_others = route == "/api/events" and request.query_params.get("bot_id") != bot_id
+        if listens_to_others or not may(request.method, route):
+            raise CommandRejected(
+                f"{bot_id} is a bot: it may look and write messages, and leaves {request.url.path} to humans.",
+                status=403,
+            )
+
+    app = FastAPI(
+        title="deia-tui hive",
+        version=version,
+        description=_ABOUT,
+        dependencies=[Depends(check_pass)],
+    )
 
     @app.exception_handler(CommandRejected)
     async def rejected(_: Request, error: CommandRejected) -> JSONResponse:
@@ -82,7 +126,8 @@ def create_app(client: HiveClient, *, version: str) -> FastAPI:
         bot = snapshot.state.bots.get(bot_id)
         if bot is None:
             raise CommandRejected(f"There is no bot '{bot_id}'.", status=404)
-        return report.bot_status(bot, snapshot.telemetry.bots.get(bot_id, NO_SERIES), time.time())
+        series = snapshot.telemetry.bots.get(bot_id, NO_SERIES)
+        return report.bot_status(bot, series, time.time(), snapshot.state.pauses)
 
     @app.post("/api/bot/launch")
     async def launch(body: Launch) -> dict[str, list[str]]:
@@ -90,8 +135,9 @@ def create_app(client: HiveClient, *, version: str) -> FastAPI:
         return {"bots": await client.submit(command)}
 
     @app.post("/api/bot/send/{bot_id}")
-    async def send(bot_id: str, body: Message) -> dict[str, str]:
-        command = cmd.SendMessage(bot_id=bot_id, text=body.text, sender=body.sender, message_id=body.message_id)
+    async def send(request: Request, bot_id: str, body: Message) -> dict[str, str]:
+        sender = request.state.bot_id or body.sender
+        command = cmd.SendMessage(bot_id=bot_id, text=body.text, sender=sender, message_id=body.message_id)
         [message_id] = await client.submit(command)
         return {"message_id": message_id}
 
@@ -110,6 +156,23 @@ def create_app(client: HiveClient, *, version: str) -> FastAPI:
     async def stop_all(body: Stop | None = None) -> dict[str, list[str]]:
         """Answers when all of them are off."""
         return {"bots": await client.submit(cmd.StopAll(drain=body is not None and body.drain))}
+
+    @app.get("/api/approvals")
+    async def approvals() -> list[dict[str, Any]]:
+        """What agents ask leave for, oldest first."""
+        return [report.approval(one, time.time()) for one in client.snapshot().state.approvals]
+
+    @app.post("/api/approvals/{request_id}")
+    async def answer(request_id: str, body: Answer) -> dict[str, str]:
+        command = cmd.AnswerPermission(request_id=request_id, outcome=body.outcome, note=body.note, by=body.by)
+        await client.submit(command)
+        return {"request_id": request_id, "outcome": body.outcome}
+
+    @app.get("/api/cost")
+    async def cost(bot_id: str | None = None, days: Annotated[int, Query(ge=1, le=36_600)] = 1) -> dict[str, Any]:
+        """What was used and what it cost on the last `days` days (UTC), today included."""
+        since = max(0.0, time.time() - (days - 1) * 86_400)
+        return costs.report(await client.costs(since_day=day_of(since), bot_id=bot_id))
 
     @app.post("/api/shutdown", status_code=202)
     async def shutdown(body: Shutdown) -> dict[str, int]:
@@ -136,6 +199,17 @@ VERBS: dict[str, Callable[..., cmd.Command]] = {
     "restart": cmd.RestartBot,
     "interrupt": cmd.InterruptBot,
 }
+
+
+def _bearer(client: Supervisor, header: str | None) -> str | None:
+    """The bot that asks, None for a human. Raises CommandRejected (401) for a token of nobody."""
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    bot_id = client.bearer(token.strip()) if scheme.lower() == "bearer" else None
+    if bot_id is None:
+        raise CommandRejected("This token is that of no bot that runs: DEIA_TOKEN changes with every run.", status=401)
+    return bot_id
 
 
 def _sentence(error: RequestValidationError) -> str:

@@ -1,5 +1,5 @@
-"""The lines of the hive-wide logs about messages, alerts, approvals and backpressure, and what must be remembered from one event
-to the next to write them: who sent a message, what an alert was about, how much waits for a bot."""
+"""The lines of the hive-wide logs about messages, alerts, approvals and backpressure, and what must be remembered from
+one event to the next to write them: who sent a message, what an alert was about, how much waits for a bot."""
 
 from collections.abc import Iterator
 from typing import Any

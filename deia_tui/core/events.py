@@ -306,7 +306,8 @@ class PermissionAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermissionAnswered:
-    """`by` is who answered: a human's name, `policy`, or "" where nobody did. `note` is told to the agent.
+    """`by` is who answered: a human's name, `policy`, or "" where nobody did. `note` is told to the agent. `grant` is
+    the rule that "always" added to what this bot is allowed, if it added one.
 
     `source_seq` is 0 if the hive ended it because its bot is gone.
     """
@@ -319,6 +320,7 @@ class PermissionAnswered:
     by: str = ""
     note: str = ""
     source_seq: int = 0
+    grant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

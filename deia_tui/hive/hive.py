@@ -178,6 +178,10 @@ class Hive:
     ) -> Sequence[Recorded]:
         return await self._store.events(bot_id=bot_id, after=after, limit=limit, newest=newest)
 
+    def bearer(self, token: str) -> str | None:
+        """The bot that has this token for the API; None for one of nobody that runs."""
+        return self._roster.bearer(token)
+
     async def costs(self, *, since_day: str, bot_id: str | None = None) -> Sequence[Cost]:
         """What was used since a day (2026-01-31, UTC), that day included."""
         if bot_id is not None:

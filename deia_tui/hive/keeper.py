@@ -22,6 +22,7 @@ from deia_tui.core.commands import AnswerPermission, SendMessage
 from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.core.frames import Frame, to_event
 from deia_tui.core.holds import hold_of, is_guarded, over_budget, spent
+from deia_tui.core.passes import same, token_of
 from deia_tui.core.turns import Failure
 from deia_tui.engine.protocol import Ended, NotPlaced, Placed, Placement
 from deia_tui.hive.attendance import Attendance
@@ -72,6 +73,11 @@ class Keeper:
     @property
     def bot_id(self) -> str:
         return self.spec.bot_id
+
+    def has(self, token: str) -> bool:
+        """Is it that of its run for the API of the hive?"""
+        live = isinstance(self.life.state, lc.Starting | lc.Running | lc.Stopping)
+        return same(token_of(self._token), token) and live and bool(self._token)
 
     def put(self, mail: Mail) -> None:
         self._inbox.put_nowait(mail)
@@ -128,6 +134,7 @@ class Keeper:
     def adopt(self, placed: Placed, *, after: int) -> None:
         """Take over a run that lives; `after` is its last committed frame."""
         self.life = lc.adopt(self.life, placed.run, self._now())
+        self._token = placed.token
         self._attend(placed.run, placed.port, placed.token, after).await_health(self._around.settings.liveness)
 
     def insist(self) -> None:
@@ -382,7 +389,7 @@ class Keeper:
         """A run that goes on with the conversation of the one before, if that was with the same agent."""
         view, agent = self._around.record.state.bots[self.bot_id], self.spec.agent.name
         session = view.session.session_id if view.session and view.session.agent == agent else ""
-        env = self._around.env_of(agent)
+        env = {**self._around.env_of(agent), "DEIA_TOKEN": token_of(self._token)}
         return Placement(
             spec=self.spec, run=run, nonce=nonce, token=self._token, env=env, session=session, grants=view.grants
         )

@@ -40,6 +40,11 @@ class Roster:
             raise CommandRejected(unknown_bot(bot_id, self._keepers), status=404)
         return keeper
 
+    def bearer(self, token: str) -> str | None:
+        """Whose token for the API of the hive it is."""
+        found = [keeper.bot_id for keeper in self if keeper.has(token)]
+        return found[0] if found else None
+
     def add(self, keeper: Keeper) -> None:
         """It keeps its bot from now on."""
         self._keepers[keeper.bot_id] = keeper

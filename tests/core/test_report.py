@@ -61,6 +61,11 @@ def test_a_snapshot_as_status_prints_it() -> None:
                 "waits_for": "",
                 "message_id": None,
                 "queued": 0,
+                "trouble": "",
+                "held": None,
+                "session": None,
+                "spent_usd": 0.0,
+                "budget_usd": None,
             },
             {
                 "id": "BOT-002",
@@ -81,6 +86,11 @@ def test_a_snapshot_as_status_prints_it() -> None:
                 "waits_for": "",
                 "message_id": "m",
                 "queued": 1,
+                "trouble": "",
+                "held": None,
+                "session": None,
+                "spent_usd": 0.0,
+                "budget_usd": None,
             },
         ],
     }
