@@ -3,10 +3,11 @@
 import json
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import wraps
+from getpass import getuser
 from typing import Any, NoReturn, ParamSpec
 
 import click
@@ -20,6 +21,9 @@ from deia_tui.folder import Folder
 from deia_tui.identity import wait_for_end
 
 DONE, FAILED, USAGE, NO_SUPERVISOR = 0, 1, 2, 3
+
+_SHOWN = 12
+"""So many lines of what an agent would do are shown."""
 
 P = ParamSpec("P")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -85,8 +89,11 @@ def status(as_json: bool) -> None:
 def table(bots: list[dict[str, Any]]) -> str:
     """The bots of a status report as an aligned table."""
     head = ("ID", "STATE", "NOW", "PID", "PORT", "RUN", "RESTARTS", "CPU %", "MB", "BREAKER", "HEALTH", "AGENT", "EXIT")
-    rows = [head, *(_row(bot) for bot in bots)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return aligned([head, *(_row(bot) for bot in bots)])
+
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
@@ -101,7 +108,7 @@ def _row(bot: dict[str, Any]) -> tuple[str, ...]:
     return (
         bot["id"],
         bot["state"],
-        bot["activity"] if bot["state"] == "running" else "–",
+        _now(bot),
         text(bot["pid"]),
         text(bot["port"]),
         text(bot["run"]),
@@ -113,6 +120,12 @@ def _row(bot: dict[str, Any]) -> tuple[str, ...]:
         text(bot["template"] or bot["agent"]),
         text(ended or ("unknown" if bot["exit"] else None)),
     )
+
+
+def _now(bot: dict[str, Any]) -> str:
+    if bot["state"] != "running":
+        return "–"
+    return f"{bot['activity']}, held: {bot['held']['text']}" if bot.get("held") else str(bot["activity"])
 
 
 @click.command()
@@ -130,10 +143,17 @@ def launch(what: str, count: int, bot_id: str | None, wait: bool) -> None:
 @click.command()
 @click.argument("bot_id")
 @click.argument("text", nargs=-1)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask about a text that looks risky.")
 @command
-def send(bot_id: str, text: tuple[str, ...]) -> None:
-    """Send a message to a bot and stream its answer; without TEXT, or with '-', it is read from standard input."""
+def send(bot_id: str, text: tuple[str, ...], yes: bool) -> None:
+    """Send a message to a bot and stream its answer; without TEXT, or with '-', it is read from standard input.
+
+    What the bot does and asks meanwhile is told on standard error. At a terminal a text that holds a risky command is
+    sent when you confirm it.
+    """
     message = " ".join(text) if text and text != ("-",) else sys.stdin.read()
+    if not yes:
+        _confirm(bot_id, message)
     remote = _remote()
     after = remote.get("/api/status")["hive"]["seq"]
     message_id = uuid.uuid4().hex
@@ -144,13 +164,25 @@ def send(bot_id: str, text: tuple[str, ...]) -> None:
         fail(f"{bot_id}: {ended['status']}{reason}")
 
 
+def _confirm(bot_id: str, message: str) -> None:
+    """Ask somebody who sits there; who writes by a script has thought of it before."""
+    from deia_tui.core.risk import risky
+
+    if all(stream.isatty() for stream in (sys.stdin, sys.stderr)) and (reason := risky(message)):
+        click.echo(f"{clean_lines(message)}\n\n{reason}.", err=True)
+        if not click.confirm(f"Send it to {bot_id}?", err=True):
+            fail("Not sent.")
+
+
 def _stream_answer(remote: Any, bot_id: str, message_id: str, after: int) -> dict[str, Any]:
     """Print the answer as it comes; ctrl-C interrupts the bot, a second one leaves at once."""
     interrupted = False
+    asked: set[str] = set()
     while True:
         try:
             for event in remote.stream("/api/events", bot_id=bot_id, after=after, forever=True):
                 after = event["seq"]
+                _tell_beside(event, message_id, asked)
                 if event.get("message_id") != message_id:
                     continue
                 if event["type"] == "output_added":
@@ -164,6 +196,26 @@ def _stream_answer(remote: Any, bot_id: str, message_id: str, after: int) -> dic
                 raise
             interrupted = True
             remote.post(f"/api/bot/interrupt/{bot_id}")
+
+
+def _tell_beside(event: dict[str, Any], message_id: str, asked: set[str]) -> None:
+    """What the bot does for this message beside answering; `asked` are its requests for leave."""
+    ours = event.get("message_id") == message_id
+    line = ""
+    match event["type"]:
+        case "tool_call_changed" if ours and event["call"]["status"] in ("completed", "failed"):
+            line = f"{event['call']['title']} · {event['call']['status']}"
+        case "permission_asked" if ours:
+            request = event["request"]
+            asked.add(request["request_id"])
+            answer = f"deia-tui approve {request['request_id'][:8]} --allow"
+            line = f"asks for leave: {request['tool']}: {request['title']} ('{answer}', or --deny)"
+        case "permission_answered" if event["request_id"] in asked:
+            line = f"{event['outcome'].replace('_', ' ')}{' by ' + event['by'] if event['by'] else ''}"
+        case "agent_degraded":
+            line = event["reason"]
+    if line:
+        click.echo(f"· {clean(line)}", err=True)
 
 
 def _for_each(bot_ids: tuple[str, ...], verb: str) -> None:
@@ -279,4 +331,90 @@ def event_line(event: Event) -> str:
     return f"{when} {bot_id} {mark}{what}  {clean(details)}".rstrip()
 
 
-COMMANDS = [status, launch, send, stop, kill, restart, interrupt, shutdown, logs, events]
+@click.command()
+@click.argument("which", required=False)
+@click.option("--allow", "outcome", flag_value="allow_once", help="Let it do this once.")
+@click.option("--always", "outcome", flag_value="allow_always", help="Let it do such things from now on.")
+@click.option("--deny", "outcome", flag_value="reject_once", help="Do not let it.")
+@click.option("--note", default="", help="What the agent is told with the answer.")
+@json_option
+@command
+def approve(which: str | None, outcome: str | None, note: str, as_json: bool) -> None:
+    """Show what agents ask leave for; or answer WHICH of it: the beginning of a request's id, or a bot that asks once."""
+    remote = _remote()
+    waiting: list[dict[str, Any]] = remote.get("/api/approvals")
+    if which is None:
+        if outcome is not None:
+            raise click.UsageError("Say which request to answer: its id, or its bot.")
+        click.echo(json.dumps(waiting, indent=2, ensure_ascii=False) if as_json else _requests(waiting))
+        return
+    if outcome is None:
+        raise click.UsageError("Say how to answer: --allow, --always or --deny.")
+    request = _request(which, waiting)
+    body = {"outcome": outcome, "note": note, "by": getuser()}
+    answered = remote.post(f"/api/approvals/{request['request_id']}", body)
+    said = f"{request['bot_id']}: {request['title']} · {outcome.replace('_', ' ')}"
+    click.echo(json.dumps(answered) if as_json else clean(said))
+
+
+def _request(which: str, waiting: list[dict[str, Any]]) -> dict[str, Any]:
+    """The one request that is meant; raises CommandRejected where that is none, or not certain."""
+    meant = [one for one in waiting if one["bot_id"].lower() == which.lower()]
+    meant = meant or [one for one in waiting if one["request_id"].startswith(which.lower())]
+    if len(meant) == 1:
+        return meant[0]
+    if not meant:
+        raise CommandRejected(
+            f"Nothing that waits for an answer is called '{which}': see 'deia-tui approve'.", status=404
+        )
+    ids = ", ".join(one["request_id"][:8] for one in meant)
+    raise CommandRejected(f"'{which}' may be one of {len(meant)} requests: say which of {ids}.", status=400)
+
+
+def _requests(waiting: list[dict[str, Any]]) -> str:
+    """What waits for an answer, oldest first: a line each, and what exactly the agent would do."""
+    lines: list[str] = []
+    for one in waiting:
+        times = f"{one['age_s']:.0f} s ago, denied in {one['expires_in_s']:.0f} s"
+        lines.append(
+            f"{one['request_id'][:8]}  {one['bot_id']}  {clean(one['tool'])}: {clean(one['title'])}  ({times})"
+        )
+        lines += [f"          {line}" for line in clean_lines(one["input"]).splitlines()[:_SHOWN]]
+    return "\n".join(lines) or "Nobody asks for leave."
+
+
+@click.command()
+@click.option("--bot", "bot_id", help="Only of this bot.")
+@click.option("--days", default=1, show_default=True, type=click.IntRange(1, 36_600), help="Days (UTC), with today.")
+@json_option
+@command
+def cost(bot_id: str | None, days: int, as_json: bool) -> None:
+    """Show what the bots used and what it cost, by day, bot and model."""
+    query: dict[str, Any] = {"days": days} if bot_id is None else {"days": days, "bot_id": bot_id}
+    found = _remote().get("/api/cost", **query)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        click.echo(_bill(found) if found["days"] else "Nobody has reported any use.")
+
+
+def _bill(found: dict[str, Any]) -> str:
+    head = ("DAY", "BOT", "MODEL", "IN", "OUT", "CACHE READ", "CACHE WRITE", "USD")
+    total = {"day": "total", "bot_id": "", "model": "", **found["total"]}
+    body = [
+        (
+            *(row["day"], row["bot_id"], clean(row["model"])),
+            *(str(row[f"{kind}_tokens"]) for kind in ("input", "output", "cache_read", "cache_write")),
+            _usd(row),
+        )
+        for row in (*found["days"], total)
+    ]
+    lines = aligned([head, *body])
+    return f"{lines}\n* without what has no price in .deia/prices.toml" if found["total"]["unpriced"] else lines
+
+
+def _usd(row: dict[str, Any]) -> str:
+    return f"{row['cost_usd']:.4f}{'*' if row['unpriced'] else ''}"
+
+
+COMMANDS = [status, launch, send, stop, kill, restart, interrupt, approve, cost, shutdown, logs, events]

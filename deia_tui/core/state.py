@@ -229,15 +229,15 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
             return replace(bot, activity=Activity.ASKING)
         case ev.PermissionAnswered() if bot.activity is Activity.ASKING:
             return replace(bot, activity=Activity.BUSY)
-        case ev.UsageReported(cost_usd=float(cost)):
-            day = day_of(event.at)
-            before = bot.spent_usd if day == bot.spent_day else 0.0
-            return replace(bot, spent_day=day, spent_usd=before + cost)
         case ev.SessionOpened():
             session = Session(agent=event.agent, session_id=event.session_id) if event.session_id else None
             return replace(bot, session=session, trouble="")
         case ev.AgentDegraded():
             return replace(bot, trouble=event.reason)
+        case ev.UsageReported(cost_usd=float(cost)):
+            day = day_of(event.at)
+            before = bot.spent_usd if day == bot.spent_day else 0.0
+            return replace(bot, spent_day=day, spent_usd=before + cost)
         case ev.TurnEnded() if event.message_id == bot.message_id:
             trouble = "" if event.status == "answered" else bot.trouble
             return replace(bot, activity=Activity.IDLE, message_id=None, task="", trouble=trouble)
