@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import wraps
-from getpass import getuser
 from typing import Any, NoReturn, ParamSpec
 
 import click
@@ -21,9 +20,6 @@ from deia_tui.folder import Folder
 from deia_tui.identity import wait_for_end
 
 DONE, FAILED, USAGE, NO_SUPERVISOR = 0, 1, 2, 3
-
-_SHOWN = 12
-"""So many lines of what an agent would do are shown."""
 
 P = ParamSpec("P")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -64,7 +60,7 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
     return guarded
 
 
-def _remote() -> Any:
+def remote_hive() -> Any:
     from deia_tui.remote import RemoteHive
 
     folder = click.get_current_context().find_object(Folder)
@@ -77,7 +73,7 @@ def _remote() -> Any:
 @command
 def status(as_json: bool) -> None:
     """Show the bots of the hive."""
-    found = _remote().get("/api/status")
+    found = remote_hive().get("/api/status")
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
@@ -137,7 +133,7 @@ def _now(bot: dict[str, Any]) -> str:
 def launch(what: str, count: int, bot_id: str | None, wait: bool) -> None:
     """Launch bots of a template or agent WHAT, or the bot that hive.toml declares as WHAT, and print their ids."""
     body = {"what": what, "count": count, "bot_id": bot_id, "wait": wait}
-    click.echo("\n".join(_remote().post("/api/bot/launch", body)["bots"]))
+    click.echo("\n".join(remote_hive().post("/api/bot/launch", body)["bots"]))
 
 
 @click.command()
@@ -154,7 +150,7 @@ def send(bot_id: str, text: tuple[str, ...], yes: bool) -> None:
     message = " ".join(text) if text and text != ("-",) else sys.stdin.read()
     if not yes:
         _confirm(bot_id, message)
-    remote = _remote()
+    remote = remote_hive()
     after = remote.get("/api/status")["hive"]["seq"]
     message_id = uuid.uuid4().hex
     remote.post(f"/api/bot/send/{bot_id}", {"text": message, "message_id": message_id})
@@ -221,7 +217,7 @@ def _tell_beside(event: dict[str, Any], message_id: str, asked: set[str]) -> Non
 def _for_each(bot_ids: tuple[str, ...], verb: str) -> None:
     from deia_tui.waiting import for_each
 
-    remote = _remote()
+    remote = remote_hive()
     for_each(bot_ids, lambda bot_id: remote.post(f"/api/bot/{verb}/{bot_id}"))
 
 
@@ -237,9 +233,9 @@ def stop(bot_ids: tuple[str, ...], everything: bool, drain: bool) -> None:
     if everything == bool(bot_ids):
         raise click.UsageError("Say which bots to stop: ids, or --all.")
     if everything:
-        click.echo("\n".join(waiting.stop_all(_remote(), drain=drain)) or "No bot runs.")
+        click.echo("\n".join(waiting.stop_all(remote_hive(), drain=drain)) or "No bot runs.")
     else:
-        waiting.stop(_remote(), bot_ids, drain=drain)
+        waiting.stop(remote_hive(), bot_ids, drain=drain)
 
 
 @click.command()
@@ -273,7 +269,7 @@ def shutdown(leave_bots: bool) -> None:
     """End the supervisor of the hive and, unless told otherwise, its bots."""
     from deia_tui import waiting
 
-    remote = _remote()
+    remote = remote_hive()
     if not leave_bots:
         with suppress(CommandRejected):  # what cannot be stopped on record, on a full disk, ends with the supervisor
             waiting.stop_all(remote, drain=False)
@@ -292,7 +288,7 @@ def shutdown(leave_bots: bool) -> None:
 @command
 def logs(bot_id: str, lines: int, follow: bool, as_json: bool) -> None:
     """Show what a bot did and wrote: activity, errors and output by time."""
-    remote = _remote()
+    remote = remote_hive()
     remote.get(f"/api/bot/{bot_id}/status")
     _print_events(remote.stream("/api/events", bot_id=bot_id, last=lines, forever=follow), as_json)
 
@@ -304,7 +300,7 @@ def logs(bot_id: str, lines: int, follow: bool, as_json: bool) -> None:
 @command
 def events(last: int, follow: bool, as_json: bool) -> None:
     """Show what happened in the hive."""
-    _print_events(_remote().stream("/api/events", last=last, forever=follow), as_json)
+    _print_events(remote_hive().stream("/api/events", last=last, forever=follow), as_json)
 
 
 def _print_events(stream: Iterator[dict[str, Any]], as_json: bool) -> None:
@@ -331,90 +327,4 @@ def event_line(event: Event) -> str:
     return f"{when} {bot_id} {mark}{what}  {clean(details)}".rstrip()
 
 
-@click.command()
-@click.argument("which", required=False)
-@click.option("--allow", "outcome", flag_value="allow_once", help="Let it do this once.")
-@click.option("--always", "outcome", flag_value="allow_always", help="Let it do such things from now on.")
-@click.option("--deny", "outcome", flag_value="reject_once", help="Do not let it.")
-@click.option("--note", default="", help="What the agent is told with the answer.")
-@json_option
-@command
-def approve(which: str | None, outcome: str | None, note: str, as_json: bool) -> None:
-    """Show what agents ask leave for; or answer WHICH of it: the beginning of a request's id, or a bot that asks once."""
-    remote = _remote()
-    waiting: list[dict[str, Any]] = remote.get("/api/approvals")
-    if which is None:
-        if outcome is not None:
-            raise click.UsageError("Say which request to answer: its id, or its bot.")
-        click.echo(json.dumps(waiting, indent=2, ensure_ascii=False) if as_json else _requests(waiting))
-        return
-    if outcome is None:
-        raise click.UsageError("Say how to answer: --allow, --always or --deny.")
-    request = _request(which, waiting)
-    body = {"outcome": outcome, "note": note, "by": getuser()}
-    answered = remote.post(f"/api/approvals/{request['request_id']}", body)
-    said = f"{request['bot_id']}: {request['title']} · {outcome.replace('_', ' ')}"
-    click.echo(json.dumps(answered) if as_json else clean(said))
-
-
-def _request(which: str, waiting: list[dict[str, Any]]) -> dict[str, Any]:
-    """The one request that is meant; raises CommandRejected where that is none, or not certain."""
-    meant = [one for one in waiting if one["bot_id"].lower() == which.lower()]
-    meant = meant or [one for one in waiting if one["request_id"].startswith(which.lower())]
-    if len(meant) == 1:
-        return meant[0]
-    if not meant:
-        raise CommandRejected(
-            f"Nothing that waits for an answer is called '{which}': see 'deia-tui approve'.", status=404
-        )
-    ids = ", ".join(one["request_id"][:8] for one in meant)
-    raise CommandRejected(f"'{which}' may be one of {len(meant)} requests: say which of {ids}.", status=400)
-
-
-def _requests(waiting: list[dict[str, Any]]) -> str:
-    """What waits for an answer, oldest first: a line each, and what exactly the agent would do."""
-    lines: list[str] = []
-    for one in waiting:
-        times = f"{one['age_s']:.0f} s ago, denied in {one['expires_in_s']:.0f} s"
-        lines.append(
-            f"{one['request_id'][:8]}  {one['bot_id']}  {clean(one['tool'])}: {clean(one['title'])}  ({times})"
-        )
-        lines += [f"          {line}" for line in clean_lines(one["input"]).splitlines()[:_SHOWN]]
-    return "\n".join(lines) or "Nobody asks for leave."
-
-
-@click.command()
-@click.option("--bot", "bot_id", help="Only of this bot.")
-@click.option("--days", default=1, show_default=True, type=click.IntRange(1, 36_600), help="Days (UTC), with today.")
-@json_option
-@command
-def cost(bot_id: str | None, days: int, as_json: bool) -> None:
-    """Show what the bots used and what it cost, by day, bot and model."""
-    query: dict[str, Any] = {"days": days} if bot_id is None else {"days": days, "bot_id": bot_id}
-    found = _remote().get("/api/cost", **query)
-    if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-    else:
-        click.echo(_bill(found) if found["days"] else "Nobody has reported any use.")
-
-
-def _bill(found: dict[str, Any]) -> str:
-    head = ("DAY", "BOT", "MODEL", "IN", "OUT", "CACHE READ", "CACHE WRITE", "USD")
-    total = {"day": "total", "bot_id": "", "model": "", **found["total"]}
-    body = [
-        (
-            *(row["day"], row["bot_id"], clean(row["model"])),
-            *(str(row[f"{kind}_tokens"]) for kind in ("input", "output", "cache_read", "cache_write")),
-            _usd(row),
-        )
-        for row in (*found["days"], total)
-    ]
-    lines = aligned([head, *body])
-    return f"{lines}\n* without what has no price in .deia/prices.toml" if found["total"]["unpriced"] else lines
-
-
-def _usd(row: dict[str, Any]) -> str:
-    return f"{row['cost_usd']:.4f}{'*' if row['unpriced'] else ''}"
-
-
-COMMANDS = [status, launch, send, stop, kill, restart, interrupt, approve, cost, shutdown, logs, events]
+COMMANDS = [status, launch, send, stop, kill, restart, interrupt, shutdown, logs, events]

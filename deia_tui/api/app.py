@@ -26,8 +26,8 @@ MAX_LAST = 100_000
 
 _ABOUT = (
     "Whoever may open the socket may do everything. A bot's agent finds DEIA_TOKEN in its environment and sends it as "
-    "a bearer token: then it may read and write messages, but not approve, launch, stop or end anything. That tells who "
-    "asks; processes of one user are no sandbox."
+    "a bearer token: then it may read and write messages, but not approve, launch, stop or end anything. That tells "
+    "who asks; processes of one user are no sandbox."
 )
 
 

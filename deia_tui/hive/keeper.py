@@ -21,25 +21,20 @@ from deia_tui.core.bots import DRAIN_SIGNAL, REBOOTED, BotSpec, BotState, ExitRe
 from deia_tui.core.commands import AnswerPermission, SendMessage
 from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.core.frames import Frame, to_event
-from deia_tui.core.holds import hold_of, is_guarded, over_budget, spent
 from deia_tui.core.passes import same, token_of
 from deia_tui.core.turns import Failure
 from deia_tui.engine.protocol import Ended, NotPlaced, Placed, Placement
 from deia_tui.hive.attendance import Attendance
 from deia_tui.hive.calls import verdict
 from deia_tui.hive.effects import announce
+from deia_tui.hive.handover import Handover
 from deia_tui.hive.leavings import forget_run, lay_to_rest, read_spool
 from deia_tui.hive.mail import Frames, Mail, Probed, Send, Undeliverable, Wish, answer
 from deia_tui.hive.messages import Messages
-from deia_tui.hive.providers import spread
 from deia_tui.hive.record import STORE_RETRY_S
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.store.queries import MessageRow
 
-MAX_WAIT_S = 60.0
-"""How long a wall time is believed: the clock may be set."""
-_STIRRING = (ev.MessageAccepted, ev.TurnEnded, ev.BotLaunched, ev.BreakerChanged)
-"""What may end the wait of a message."""
 RESTORE_SPREAD_S = 5.0
 """Within how many seconds after a reboot the bots of a hive start again, jittered."""
 
@@ -60,6 +55,7 @@ class Keeper:
         self.life = life
         self._around = around
         self.messages = Messages(spec.bot_id, breaker, around.clock, waiting=waiting, in_hand=in_hand)
+        self.handover = Handover(around, self.messages, lambda: self.spec)
         self._inbox: asyncio.Queue[Mail] = asyncio.Queue()
         self._changed = asyncio.Event()
         self._attendance: Attendance | None = None
@@ -67,8 +63,6 @@ class Keeper:
         self._owed: list[ev.Event] = []
         """What was done at a human's wish though it could not be stored."""
         self._token = ""
-        self._too_dear = ""
-        """The message whose turn was interrupted because the budget is spent."""
 
     @property
     def bot_id(self) -> str:
@@ -221,7 +215,7 @@ class Keeper:
     async def _take_message(self, command: SendMessage) -> str:
         try:
             self.messages.check(command, self.life.state)
-            self._check_budget()
+            self.handover.check()
         except CommandRejected as refusal:
             self._note_pressure(command, refusal)
             raise
@@ -236,12 +230,6 @@ class Keeper:
                 await self._record(self.messages.calls.withdraw(message_id))
                 await self._check_addressee(message_id)
         return message_id
-
-    def _check_budget(self) -> None:
-        """Raises CommandRejected (402) when it has spent what it may."""
-        view, now = self._around.record.state.bots[self.bot_id], time.time()
-        if self.spec.budget_usd is not None and spent(view, now) >= self.spec.budget_usd:
-            raise CommandRejected(over_budget(view, now), status=402)
 
     def _note_pressure(self, command: SendMessage, refusal: CommandRejected) -> None:
         if refusal.retry_after_s is not None:
@@ -283,7 +271,7 @@ class Keeper:
             ready = ready or frame["type"] == "ready"
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 if (event := to_event(self.bot_id, run, frame)) is not None:
-                    said.append(self._rated(event))
+                    said.append(self.handover.rate(event))
         recorded = await self._record(said)
         await self._record([*self.messages.heard(recorded), *self._around.accounts.review(recorded)])
         if ready:
@@ -371,7 +359,7 @@ class Keeper:
             case lc.NoteReady():
                 around.launcher.release(bot_id)
                 assert self._attendance is not None
-                self._attendance.serve(self.messages.outbox, self._leave_to_hand, around.settings.liveness)
+                self._attendance.serve(self.messages.outbox, self.handover.leave, around.settings.liveness)
             case lc.AskToStop(run=run) | lc.KillTree(run=run) if around.launcher.withdraw(bot_id):
                 self.put(NotPlaced(bot_id, run, "stopped before it started"))
             case lc.AskToStop(drain=True):
@@ -393,50 +381,6 @@ class Keeper:
         return Placement(
             spec=self.spec, run=run, nonce=nonce, token=self._token, env=env, session=session, grants=view.grants
         )
-
-    # What may be handed over, and what it costs
-
-    async def _leave_to_hand(self, message_id: str) -> None:
-        """Wait until this message may be handed over: one at a time to a bot that may be held, see holds.py."""
-        around, provider = self._around, self.spec.agent.provider
-        while is_guarded(self.spec):
-            hold = hold_of(around.record.state.bots[self.bot_id], {}, time.time())
-            if self.messages.outbox.is_handing or self.messages.in_hand():
-                await around.bell.wait()
-            elif hold is not None:
-                await around.bell.wait(None if hold.until is None else min(MAX_WAIT_S, hold.until - time.time()))
-            elif not provider or around.providers.may_ask(provider, message_id):
-                return
-            else:
-                await self._await_provider(provider)
-
-    async def _await_provider(self, provider: str) -> None:
-        providers = self._around.providers
-        with providers.waiting(provider):
-            await self._around.bell.wait(providers.opens_in_s(provider))
-        if not providers.is_paused(provider):
-            await spread()
-
-    def _rated(self, event: ev.Event) -> ev.Event:
-        """With its cost, if it tells of usage; a turn that was interrupted for want of money has failed by that."""
-        match event:
-            case ev.UsageReported():
-                return self._around.accounts.price(event)
-            case ev.TurnEnded(status="interrupted", message_id=message_id) if message_id == self._too_dear:
-                error = f"stopped: its budget of ${self.spec.budget_usd or 0.0:.2f} a day is used up"
-                return replace(event, status="failed", failure=Failure.BUDGET, error=error)
-            case _:
-                return event
-
-    def _spend(self) -> None:
-        """Work under way ends when the day's budget is spent."""
-        view, now = self._around.record.state.bots[self.bot_id], time.time()
-        limit, turn = self.spec.budget_usd, view.message_id
-        if limit is None or spent(view, now) < limit or turn is None or turn == self._too_dear:
-            return
-        self._too_dear = turn
-        if self._attendance is not None:
-            self._attendance.interrupt()
 
     def _unasked(self, run: int) -> list[ev.Event]:
         """Nobody waits any more for what this run asked leave for."""
@@ -480,11 +424,8 @@ class Keeper:
         recorded = await self._around.record.add(*self._owed, *events)
         self._owed = []
         self.messages.note(recorded)
-        self._around.providers.heard(self.spec.agent.provider, recorded)
-        if any(isinstance(event, _STIRRING) for event in recorded):
-            self._around.bell.ring()
-        if any(isinstance(event, ev.UsageReported) for event in recorded):
-            self._spend()
+        if self.handover.note(recorded) and self._attendance is not None:
+            self._attendance.interrupt()
         if any(isinstance(event, ev.MessageAccepted | ev.TurnEnded) for event in recorded):
             self._drain_once_handed()
         return recorded
