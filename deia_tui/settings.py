@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from deia_tui.adapters import check_kind
-from deia_tui.core.bots import AgentSpec, BotSpec, RestartPolicy
+from deia_tui.core.bots import AgentSpec, BotSpec, RestartPolicy, idle_timeout_of
 from deia_tui.core.breaker import BreakerPolicy
 from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.core.ids import is_bot_id
@@ -75,7 +75,7 @@ class AgentSection(Section):
     env: dict[str, str] = {}
     pass_env: tuple[str, ...] = ()
     timeout_s: Seconds = 600.0
-    idle_timeout_s: Seconds = 300.0
+    idle_timeout_s: Seconds | None = None
     approval_timeout_s: Seconds = 300.0
     permissions: PermissionSection | None = None
     options: dict[str, Any] = {}
@@ -294,7 +294,7 @@ class Catalogue(Section):
             output=agent.output,
             fields=tuple(agent.fields.items()),
             timeout_s=agent.timeout_s,
-            idle_timeout_s=agent.idle_timeout_s,
+            idle_timeout_s=agent.idle_timeout_s or idle_timeout_of(agent.kind, agent.timeout_s),
             approval_timeout_s=agent.approval_timeout_s,
             permissions=PermissionPolicy(**permissions.model_dump()),
             options=json.dumps(agent.options),

@@ -249,7 +249,7 @@ CATALOGUE = Catalogue(
         "lost": Template(agent="gone"),
     },
 )
-LLM = AgentSpec(name="llm", kind="command", argv=("llm", "-m", "x"), provider="llm", timeout_s=9.0)
+LLM = AgentSpec(name="llm", kind="command", argv=("llm", "-m", "x"), provider="llm", timeout_s=9.0, idle_timeout_s=9.0)
 
 
 def test_a_template_gives_what_the_bot_does_not_say() -> None:

@@ -10,9 +10,10 @@ from typing import Any
 from deia_tui import adapters
 from deia_tui.bot.agents.means import Means
 from deia_tui.bot.agents.place import place_of
-from deia_tui.bot.agents.protocol import Agent
+from deia_tui.bot.agents.protocol import Agent, AgentFailed
 from deia_tui.bot.approvals import Approvals
 from deia_tui.bot.children import Children
+from deia_tui.bot.conversation import Conversation
 from deia_tui.bot.output_log import OutputLog
 from deia_tui.bot.seed import Seed
 from deia_tui.bot.spool import Spool
@@ -23,6 +24,8 @@ from deia_tui.core.redact import redact_text
 from deia_tui.folder import Folder, write_atomic
 
 OK = 0
+_AGENT_FAILED = 70
+"""EX_SOFTWARE of sysexits.h: a crash, after which the restart policy decides."""
 
 
 class Life:
@@ -36,9 +39,11 @@ class Life:
         self.log = OutputLog(folder.output_log(seed.bot_id))
         self.spool = Spool(folder.spool(seed.bot_id, seed.run), self._complain)
         self.place = place_of(seed)
-        self.agent: Agent = adapters.load(seed.spec.agent.kind)(self._means())
-        self.approvals = Approvals(self.spool, seed.spec.agent.approval_timeout_s)
-        self.worker = Worker(self.agent, self.spool, self.log, self.approvals, grace_s=seed.spec.work_grace_s)
+        spec = seed.spec.agent
+        self.agent: Agent = adapters.load(spec.kind)(self._means())
+        self.approvals = Approvals(self.spool, self.log.line, spec.approval_timeout_s, spec.permissions, seed.grants)
+        self.conversation = Conversation(self.agent, spec, self.spool, self.log, self.children, session=seed.session)
+        self.worker = Worker(self.conversation, self.spool, self.log, self.approvals, grace_s=seed.spec.work_grace_s)
         self._started = time.monotonic()
         self._reason = ""
 
@@ -54,13 +59,14 @@ class Life:
     async def live(self) -> int:
         """Work until ended, leave nothing running, write the last words; returns the exit status."""
         try:
-            await self.agent.open(self.seed.session)
+            await self.worker.open()
+            self.spool.add({"type": "ready"})
+            await self.worker.run()
         except ConfigError as error:
-            return self._cannot_start(str(error))
-        self.worker.open()
-        self.spool.add({"type": "ready"})
-        await self.worker.run()
-        await self.children.kill()
+            return await self._fail(str(error), CANNOT_START)
+        except AgentFailed as error:
+            return await self._fail(str(error), _AGENT_FAILED)
+        await self._leave_nothing_running()
         self.place.leave()
         self._leave(self._folder.last_words(self.seed.bot_id), self._final_state())
         self._leave_exit(OK)
@@ -76,12 +82,17 @@ class Life:
             log=self.log.line,
         )
 
-    def _cannot_start(self, why: str) -> int:
+    async def _fail(self, why: str, status: int) -> int:
         self.log.line(why)
         self.spool.add({"type": "log", "level": "error", "text": redact_text(why)})
-        self._leave_exit(CANNOT_START)
+        await self._leave_nothing_running()
+        self._leave_exit(status)
         self.spool.close()
-        return CANNOT_START
+        return status
+
+    async def _leave_nothing_running(self) -> None:
+        await self.conversation.close()
+        await self.children.kill()
 
     def _final_state(self) -> dict[str, Any]:
         return {

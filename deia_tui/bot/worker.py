@@ -3,16 +3,18 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from deia_tui.bot.agents.protocol import Agent, TurnResult
+from deia_tui.bot.agents.protocol import AgentFailed, TurnResult
 from deia_tui.bot.answer import Answer
 from deia_tui.bot.approvals import Approvals
+from deia_tui.bot.conversation import Conversation
 from deia_tui.bot.output_log import OutputLog
 from deia_tui.bot.spool import Spool
 from deia_tui.core.bots import Activity
-from deia_tui.core.errors import CommandRejected
+from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.core.redact import redact_text
 
 MAX_QUEUED = 10
@@ -38,12 +40,14 @@ class Counts:
 class Worker:
     """`grace_s`: how long the current turn may go on in a bot that stops; `given_up` is what its end interrupted."""
 
-    def __init__(self, agent: Agent, spool: Spool, log: OutputLog, approvals: Approvals, *, grace_s: float) -> None:
+    def __init__(
+        self, conversation: Conversation, spool: Spool, log: OutputLog, approvals: Approvals, *, grace_s: float
+    ) -> None:
         self.phase: Phase = "starting"
         self.counts = Counts()
         self.current: Message | None = None
         self.given_up: list[str] = []
-        self._agent = agent
+        self._conversation = conversation
         self._spool = spool
         self._log = log
         self._approvals = approvals
@@ -51,6 +55,7 @@ class Worker:
         self._accepted: dict[str, int] = {}
         self._grace_s = grace_s
         self._news = asyncio.Event()
+        self._opening: asyncio.Task[None] | None = None
 
     @property
     def activity(self) -> Activity:
@@ -62,8 +67,9 @@ class Worker:
     def queued(self) -> int:
         return len(self._queue)
 
-    def open(self) -> None:
-        """The agent is up: take messages, unless the end has begun."""
+    async def open(self) -> None:
+        """Open the agent and take messages, unless the end begins before. Raises ConfigError or AgentFailed."""
+        await self._unless_ended(self._conversation.open())
         if self.phase == "starting":
             self.phase = "open"
 
@@ -87,8 +93,7 @@ class Worker:
         """End the current turn; returns whose it was."""
         if self.current is None:
             return None
-        self._approvals.cancel()
-        self._agent.cancel()
+        self._conversation.interrupt()
         return self.current.message_id
 
     def end(self, *, drain: bool) -> None:
@@ -104,16 +109,37 @@ class Worker:
         if not drain:
             self._give_up_queue()
             asyncio.get_running_loop().call_later(self._grace_s, self.interrupt)
+        if self._opening and not self._queue:
+            self._opening.cancel()
         self._news.set()
 
     async def run(self) -> None:
-        """Work until told to end."""
+        """Work until told to end. Raises ConfigError or AgentFailed when there is no agent any more to work with."""
         while self._queue or self.phase in ("starting", "open"):
-            if self._queue:
+            self._news.clear()
+            if not self._conversation.is_up:
+                await self._reopen()
+            elif self._queue:
                 await self._turn(self._queue.popleft())
             else:
-                self._news.clear()
-                await self._news.wait()
+                await self._conversation.rest(self._news)
+
+    async def _reopen(self) -> None:
+        """Meanwhile messages are taken; they wait."""
+        try:
+            await self._unless_ended(self._conversation.reopen())
+        except (ConfigError, AgentFailed):
+            self.phase = "stopping"
+            self._give_up_queue()
+            raise
+
+    async def _unless_ended(self, opening: Coroutine[Any, Any, None]) -> None:
+        """An end that has nothing to wait for does not wait for an agent either."""
+        self._opening = asyncio.create_task(opening)
+        await asyncio.wait({self._opening})
+        done, self._opening = self._opening, None
+        if not done.cancelled():
+            done.result()
 
     def _check(self, message: Message) -> None:
         if self.phase != "open":
@@ -130,8 +156,8 @@ class Worker:
         self.current = message
         self._spool.add({"type": "turn_started", "message_id": message.message_id})
         started = time.monotonic()
-        answer = Answer(message.message_id, self._spool, self._log, self._approvals)
-        result = await self._agent.prompt(message.text, answer)
+        answer = Answer(message.message_id, self._spool, self._log, self._approvals, self._conversation.learn)
+        result = await self._conversation.turn(message.text, answer)
         answer.finish()
         self.current = None
         if self.phase == "stopping" and result.status == "interrupted":

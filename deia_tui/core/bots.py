@@ -75,6 +75,11 @@ class AgentSpec:
     options: str = "{}"
 
 
+def idle_timeout_of(kind: str, timeout_s: float) -> float:
+    """Where nobody says otherwise. A program that runs once a message may be silent until it is done."""
+    return timeout_s if kind in ("shell", "command") else 300.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotSpec:
     """A bot as declared: everything needed to run it, and nothing that changes while it runs.
@@ -156,5 +161,6 @@ def spec_from_json(data: dict[str, Any]) -> BotSpec:
     lists = {name: tuple(policy.get(name, ())) for name in ("allow", "deny")}
     agent["permissions"] = PermissionPolicy(**{**policy, **lists})
     agent.pop("env", None)  # version 0.1 stored it
+    agent.setdefault("idle_timeout_s", idle_timeout_of(agent["kind"], agent.get("timeout_s", 600.0)))
     restart = RestartPolicy(data.get("restart", RestartPolicy.PERMANENT))
     return BotSpec(**{**data, "agent": AgentSpec(**agent), "restart": restart})

@@ -17,7 +17,7 @@ The supervisor answers on the same WebSocket with {"ack": SEQ} once it has commi
 | plan          | message_id, entries                        | as in events.PlanChanged |
 | usage         | message_id, usage                          | as in events.UsageReported |
 | asked         | message_id, request, expires_at            | as in events.PermissionAsked |
-| answered      | request_id, outcome, by, note              | as in events.PermissionAnswered |
+| answered      | request_id, outcome, by, note, grant       | as in events.PermissionAnswered |
 | session       | agent, session_id, resumed, note           | as in events.SessionOpened |
 | degraded      | reason                                     | as in events.AgentDegraded |
 """

@@ -13,6 +13,8 @@ from deia_tui.core.turns import PermissionRequest
 REPLACED = "again"
 """The reason of an AlertCleared that makes room for a newer alert of the same kind: the old one is forgotten."""
 
+MAX_GRANTS = 100
+"""How many rules a human may add by "always": the oldest are asked about again."""
 HISTORY_S = 120
 """How many one-second samples of CPU and memory a snapshot carries for each bot."""
 
@@ -160,7 +162,7 @@ def fold(state: HiveState, event: ev.Event) -> HiveState:
             return replace(state, alerts=_alerts(state.alerts, event))
         case ev.BotLaunched():
             old = state.bots.get(event.bot_id) or BotView(bot_id=event.bot_id, spec=event.spec)
-            return _put(state, replace(old, spec=event.spec, wanted=True, restarts=0))
+            return _put(state, replace(old, spec=event.spec, wanted=True, restarts=0, grants=()))
         case ev.ProviderPaused(provider=provider):
             pause = Pause(since=event.at, until=event.until, reason=event.reason)
             return replace(state, pauses=MappingProxyType({**state.pauses, provider: pause}))
@@ -227,8 +229,10 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
             )
         case ev.PermissionAsked():
             return replace(bot, activity=Activity.ASKING)
-        case ev.PermissionAnswered() if bot.activity is Activity.ASKING:
-            return replace(bot, activity=Activity.BUSY)
+        case ev.PermissionAnswered():
+            new = () if not event.grant or event.grant in bot.grants else (event.grant,)
+            activity = Activity.BUSY if bot.activity is Activity.ASKING else bot.activity
+            return replace(bot, activity=activity, grants=(*bot.grants, *new)[-MAX_GRANTS:])
         case ev.SessionOpened():
             session = Session(agent=event.agent, session_id=event.session_id) if event.session_id else None
             return replace(bot, session=session, trouble="")

@@ -13,10 +13,12 @@ from deia_tui.bot.agents.place import Place
 from deia_tui.bot.agents.shell import Shell
 from deia_tui.bot.approvals import Approvals
 from deia_tui.bot.children import Children
+from deia_tui.bot.conversation import Conversation
 from deia_tui.bot.output_log import OutputLog
 from deia_tui.bot.spool import Spool
 from deia_tui.bot.worker import Message, Worker
 from deia_tui.core.frames import decode
+from deia_tui.core.turns import PermissionPolicy
 from deia_tui.folder import Folder
 
 from .conftest import PYTHON, SHELL, Bot, Launch, is_running, text_of, until
@@ -107,8 +109,10 @@ async def test_after_the_grace_period_the_turn_is_interrupted(tmp_path: Path) ->
     log = OutputLog(folder.output_log("BOT-001"))
     spool = Spool(folder.spool("BOT-001", 1), log.line)
     place = Place(folder=tmp_path, own=False, spools=tmp_path, env=dict(os.environ))
-    worker = Worker(Shell(place, Children(), 60.0), spool, log, Approvals(spool, 60.0), grace_s=0.1)
-    worker.open()
+    children = Children()
+    conversation = Conversation(Shell(place, children, 60.0), SHELL, spool, log, children)
+    worker = Worker(conversation, spool, log, Approvals(spool, log.line, 60.0, PermissionPolicy(), ()), grace_s=0.1)
+    await worker.open()
     worker.accept(Message("endless", "sleep 60"))
     working = asyncio.create_task(worker.run())
     while not worker.current:

@@ -80,6 +80,9 @@ class Turn(Emit, Protocol):
     def degraded(self, reason: str) -> None:
         """It has trouble and goes on."""
 
+    def session(self, session: str) -> None:
+        """From now on the conversation can be resumed by this: for agents that learn it in a turn only."""
+
     async def ask(self, *, tool: str, title: str, input: str, options: Sequence[PermissionOption]) -> Decision:
         """Leave to do something, from the bot's policy or from a human; denied when nobody answers in time."""
 
@@ -88,7 +91,8 @@ class Agent(Protocol):
     """One turn at a time; all methods are called from the bot's event loop.
 
     A program that is kept between turns is watched by the bot: when it ended by itself (`running` is False), or does
-    not end a turn within 2 s of `cancel`, the bot calls `close` and `open` again with the last session.
+    not end a turn soon after `cancel`, the bot calls `close`, at which `prompt` has to return, and `open` again with
+    the last session.
     """
 
     @property

@@ -1,0 +1,75 @@
+"""The tool calls of one turn: how long each took, and how often its changes are told."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from deia_tui.bot.shortening import brief_call, in_full
+from deia_tui.core.turns import ToolCall
+
+PACE_S = 0.1
+"""How often a call that goes on is told of; a new status at once."""
+_KNOWN = 1000
+_ENDED = ("completed", "failed")
+
+
+@dataclass(slots=True)
+class _Call:
+    latest: ToolCall
+    started: float
+    took_s: float | None = None
+    told: ToolCall | None = None
+    told_at: float = 0.0
+    later: asyncio.TimerHandle | None = None
+    is_logged: bool = False
+
+
+class ToolCalls:
+    """`tell` gets calls as they are shown, `log` the whole of those that were shortened."""
+
+    def __init__(self, tell: Callable[[ToolCall], None], log: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._log = log
+        self._calls: dict[str, _Call] = {}
+
+    def change(self, call: ToolCall) -> None:
+        now = asyncio.get_running_loop().time()
+        known = self._calls.get(call.call_id) or self._begin(call, now)
+        is_new = known.told is None or known.latest.status != call.status
+        if call.status == "in_progress" and known.latest.status == "pending":
+            known.started = now
+        if call.status in _ENDED and known.took_s is None:
+            known.took_s = now - known.started
+        known.latest = call
+        if is_new or now - known.told_at >= PACE_S:
+            self._say(known)
+        elif known.later is None:
+            known.later = asyncio.get_running_loop().call_at(known.told_at + PACE_S, self._say, known)
+
+    def finish(self) -> None:
+        """Say what has not been said yet."""
+        for known in self._calls.values():
+            if known.later:
+                self._say(known)
+
+    def _begin(self, call: ToolCall, now: float) -> _Call:
+        if len(self._calls) >= _KNOWN:
+            oldest = self._calls.pop(next(iter(self._calls)))
+            if oldest.later:
+                self._say(oldest)
+        known = self._calls[call.call_id] = _Call(call, now)
+        return known
+
+    def _say(self, known: _Call) -> None:
+        if known.later:
+            known.later.cancel()
+            known.later = None
+        known.told_at = asyncio.get_running_loop().time()
+        shown, is_cut = brief_call(known.latest)
+        shown = replace(shown, duration_s=None if known.took_s is None else round(known.took_s, 3))
+        if is_cut and known.took_s is not None and not known.is_logged:
+            known.is_logged = True
+            self._log(in_full(known.latest))
+        if shown != known.told:
+            known.told = shown
+            self._tell(shown)
