@@ -175,7 +175,11 @@ def fold(state: HiveState, event: ev.Event) -> HiveState:
             bot = state.bots.get(event.bot_id)
             if bot is None:
                 return state
-            return replace(_put(state, fold_bot(bot, event)), approvals=_approvals(state.approvals, event))
+            approvals = _approvals(state.approvals, event)
+            bot = fold_bot(bot, event)
+            if isinstance(event, ev.PermissionAnswered) and any(one.bot_id == bot.bot_id for one in approvals):
+                bot = replace(bot, activity=Activity.ASKING)  # its agent asked for more than one thing at once
+            return replace(_put(state, bot), approvals=approvals)
 
 
 def fold_bot(bot: BotView, event: ev.Event) -> BotView:

@@ -1,13 +1,15 @@
 """Events and states in words: the same sentence in the log pane, in `deia-tui events` and in the demo."""
 
+from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from deia_tui.core import events as ev
 from deia_tui.core.bots import Activity, BotState, StopReason
 from deia_tui.core.breaker import Phase
 from deia_tui.core.failures import CLASSES
-from deia_tui.core.state import BotView, first_line
+from deia_tui.core.state import BotView, HiveState, first_line
 from deia_tui.core.stopping import waits_for
+from deia_tui.core.turns import PermissionRequest
 
 Level = Literal["info", "warning", "error"]
 
@@ -83,7 +85,7 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
             cost = "" if event.cost_usd is None else f" · ${event.cost_usd:.4f}"
             return "info", "usage", f"{usage.input_tokens} tokens in, {usage.output_tokens} out{cost}"
         case ev.PermissionAsked(request=request):
-            return "warning", "asks", f"{request.tool}: {request.title}"
+            return "warning", "asks", wanted(request)
         case ev.PermissionAnswered():
             by = f" by {event.by}" if event.by else ""
             note = f": {event.note}" if event.note else ""
@@ -131,6 +133,44 @@ def now_text(bot: BotView, now: float) -> str:
         case _:
             waiting = f" (+{len(bot.queued)})" if bot.queued else ""
             return f"{bot.task}{waiting}"
+
+
+def doing(bot: BotView, state: HiveState, now: float) -> str:
+    """What the bot is doing at `now`, or what keeps it from it."""
+    held_up = waiting_for(bot, state, now)
+    if held_up or bot.state is not BotState.RUNNING or not bot.trouble:
+        return held_up or now_text(bot, now)
+    return " · ".join(filter(None, (bot.trouble, now_text(bot, now))))
+
+
+def waiting_for(bot: BotView, state: HiveState, now: float) -> str:
+    """What a bot that runs waits for before it goes on with its work, or ""."""
+    if bot.state is not BotState.RUNNING:
+        return ""
+    asked = next((one for one in state.approvals if one.bot_id == bot.bot_id), None)
+    if asked is not None:
+        return f"asks: {wanted(asked.request)}"
+    if bot.breaker is Phase.OPEN:
+        return ""
+    provider = bot.spec.agent.provider
+    pause = state.pauses.get(provider)
+    if pause is not None and pause.until > now:
+        return f"{provider} paused{countdown(pause.until, now)}"
+    if is_spent(bot, now):
+        return f"budget spent: ${bot.spent_usd:.2f} of ${bot.spec.budget_usd:.2f} today"
+    return ""
+
+
+def is_spent(bot: BotView, now: float) -> bool:
+    """Has it spent its budget for the day (UTC) of `now`?"""
+    today = datetime.fromtimestamp(now, UTC).date().isoformat()
+    return bot.spec.budget_usd is not None and bot.spent_day == today and bot.spent_usd >= bot.spec.budget_usd
+
+
+def wanted(request: PermissionRequest) -> str:
+    """What an agent asks leave for, in one line."""
+    what = first_line(request.title or request.input)
+    return what if not request.tool or what.startswith(request.tool) else f"{request.tool}: {what}"
 
 
 def countdown(until: float | None, now: float) -> str:

@@ -7,9 +7,9 @@ from rich.cells import cell_len
 
 from deia_tui.core.bots import Activity, BotState
 from deia_tui.core.breaker import Phase
-from deia_tui.core.state import BotView, Series
+from deia_tui.core.state import BotView, HiveState, Series
 from deia_tui.core.text import clean
-from deia_tui.core.wording import now_text
+from deia_tui.core.wording import doing, waiting_for
 from deia_tui.ui.theme import Glyphs, Ink, Spans
 from deia_tui.ui.wrapping import cut
 
@@ -117,18 +117,19 @@ def live_columns(bot: BotView, series: Series | None, columns: Columns, glyphs: 
     )
 
 
-def other_columns(bot: BotView, columns: Columns, glyphs: Glyphs, now: float) -> Spans:
+def other_columns(bot: BotView, state: HiveState, columns: Columns, glyphs: Glyphs, now: float) -> Spans:
     """State, breaker, id, agent and what the bot is doing at `now` (unix seconds)."""
     seen = look(bot, glyphs)
     agent = clean(bot.spec.template or bot.spec.agent.name)
     breaker, breaker_ink = breaker_glyph(bot.breaker, glyphs)
-    doing = clean(now_text(bot, now))
+    text = clean(doing(bot, state, now))
+    troubled = bot.state is BotState.RUNNING and (bot.trouble or waiting_for(bot, state, now))
     return (
         (f"{seen.glyph} {seen.word.ljust(_STATE_WIDTH - 2)}  ", seen.ink),
         (f"{breaker} ", breaker_ink),
         (f"{cut(bot.bot_id, columns.id)}  ", seen.id),
         (f"{cut(agent, columns.agent)}  " if columns.agent else "", seen.agent),
-        (cut(doing, columns.now) if cell_len(doing) > columns.now else doing, seen.now),
+        (cut(text, columns.now) if cell_len(text) > columns.now else text, Ink.WARN if troubled else seen.now),
     )
 
 
@@ -156,11 +157,11 @@ def sparkline(values: Sequence[float], width: int, full: float, glyphs: Glyphs) 
     return drawn.rjust(width, glyphs.no_sample) if width else ""
 
 
-def matches(bot: BotView, words: Sequence[str], glyphs: Glyphs, now: float) -> bool:
+def matches(bot: BotView, state: HiveState, words: Sequence[str], glyphs: Glyphs, now: float) -> bool:
     """Does every word stand somewhere in what the row says?"""
     seen = look(bot, glyphs)
     agent, template = bot.spec.agent.name, bot.spec.template or ""
-    text = f"{bot.bot_id} {seen.word} {bot.state} {agent} {template} {now_text(bot, now)}".casefold()
+    text = f"{bot.bot_id} {seen.word} {bot.state} {agent} {template} {doing(bot, state, now)}".casefold()
     return all(word in text for word in words)
 
 

@@ -6,10 +6,11 @@ from rich.cells import cell_len
 from deia_tui.core import events as ev
 from deia_tui.core.bots import BotSpec, BotState
 from deia_tui.core.client import Recorded
-from deia_tui.core.state import BotView, Series
+from deia_tui.core.state import BotView, HiveState, Series
 from deia_tui.ui import rows
+from deia_tui.ui.streamed import MAX_LINES
 from deia_tui.ui.theme import UNICODE, Ink
-from deia_tui.ui.transcript import MAX_ANSWER_LINES, Transcript
+from deia_tui.ui.transcript import Transcript
 from deia_tui.ui.wrapping import wrap
 from tests.ui.scripted import SHELL
 
@@ -47,7 +48,7 @@ def test_a_row_is_never_wider_than_its_pane_and_its_columns_stand_under_their_he
     columns = rows.fit(width, roomy=width > 100, longest_id=7, longest_agent=5)
     series = Series(cpu=(1.0, 99.0), memory_mb=(200.0,) * 20)
     live = rows.live_columns(bot(), series, columns, UNICODE, marked=False)
-    other = rows.other_columns(bot(), columns, UNICODE, 0.0)
+    other = rows.other_columns(bot(), HiveState(), columns, UNICODE, 0.0)
     text = "".join(part for part, _ in (*live, *other))
     headings = "".join(part for part, _ in rows.headings(columns))
     assert cell_len(text) <= max(width, cell_len(headings))
@@ -96,11 +97,11 @@ def test_a_piece_that_comes_twice_counts_once() -> None:
 
 def test_a_long_answer_keeps_its_end() -> None:
     transcript = Transcript("BOT-001", [])
-    text = "".join(f"line {number}\n" for number in range(MAX_ANSWER_LINES + 10))
+    text = "".join(f"line {number}\n" for number in range(MAX_LINES + 10))
     transcript.hear([Recorded(1, queued("m")), Recorded(2, piece(text))])
     lines = ["".join(part for part, _ in line) for line in transcript.turns[0].lines("BOT-001", 80)]
     assert "… 10 earlier lines are in the bot's log" in lines
-    assert lines[-2] == f"line {MAX_ANSWER_LINES + 9}"
+    assert lines[-2] == f"line {MAX_LINES + 9}"
 
 
 def test_a_status_is_said_once() -> None:

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from deia_tui.core.state import Snapshot, Telemetry
 from deia_tui.core.text import clean
-from deia_tui.core.wording import now_text
+from deia_tui.core.wording import doing
 from deia_tui.ui import keymap, rows
 from deia_tui.ui.theme import Glyphs, Spans
 from deia_tui.ui.widgets.entry import Entry
@@ -44,9 +44,10 @@ class BotTable(Table):
         self.paint()
 
     def sort(self) -> None:
-        bots = self.snapshot.state.bots.values()
-        now = time.time()
-        shown = [bot for bot in bots if rows.matches(bot, self.words, self.glyphs, now)] if self.words else list(bots)
+        state, now = self.snapshot.state, time.time()
+        shown = list(state.bots.values())
+        if self.words:
+            shown = [bot for bot in shown if rows.matches(bot, state, self.words, self.glyphs, now)]
         self._fit_columns()
         self.show([bot.bot_id for bot in rows.by_attention(shown, self.glyphs)])
 
@@ -71,7 +72,7 @@ class BotTable(Table):
         bot = self.snapshot.state.bots[key]
         series = self.telemetry.bots.get(key)
         live = rows.live_columns(bot, series, self.columns, self.glyphs, marked=key in self.marked)
-        return live, rows.other_columns(bot, self.columns, self.glyphs, time.time())
+        return live, rows.other_columns(bot, self.snapshot.state, self.columns, self.glyphs, time.time())
 
     def empty(self) -> str:
         if not self.snapshot.seq:
@@ -132,8 +133,9 @@ class BotsPane(Vertical):
         return [self.table.cursor] if self.table.cursor else []
 
     def selected_text(self) -> str:
-        bot = self.snapshot.state.bots.get(self.table.cursor or "")
-        return clean(f"{bot.bot_id} {bot.state} {now_text(bot, time.time())}") if bot else ""
+        state = self.snapshot.state
+        bot = state.bots.get(self.table.cursor or "")
+        return clean(f"{bot.bot_id} {bot.state} {doing(bot, state, time.time())}") if bot else ""
 
     def toggle_mark(self) -> None:
         if self.table.cursor:

@@ -5,7 +5,7 @@ from pathlib import PurePath
 from rich.cells import cell_len
 from textual.reactive import var
 
-from deia_tui.core.bots import Activity, BotState
+from deia_tui.core.bots import BotState
 from deia_tui.core.state import Snapshot
 from deia_tui.core.text import clean
 from deia_tui.ui.rows import cpu_ink
@@ -61,8 +61,7 @@ class HeaderBar(Canvas):
             (glyphs.fatal, "fatal", Ink.BAD, BotState.FATAL),
         )
         counted = [(glyph, word, ink, sum(bot.state is state for bot in bots)) for glyph, word, ink, state in kinds]
-        asking = sum(bot.activity is Activity.ASKING for bot in bots)
-        counted.append((glyphs.asking, "asking", Ink.WARN, asking))
+        counted.append((glyphs.asking, "ask", Ink.WARN, len(self.snapshot.state.approvals)))
         if words:
             total = (f"{len(bots)} bot{'' if len(bots) == 1 else 's'}   ", Ink.TEXT)
             return (total, *((f"{glyph} {count} {word}  ", ink) for glyph, word, ink, count in counted if count))
