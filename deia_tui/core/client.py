@@ -8,6 +8,7 @@ from deia_tui.core.commands import Command, Outcome
 from deia_tui.core.conversation import Parts
 from deia_tui.core.events import Event
 from deia_tui.core.state import Snapshot
+from deia_tui.core.turns import Failure, StopReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +16,7 @@ class ChatTurn:
     """A message and its answer so far. `status`: queued, accepted, running, answered, failed, interrupted.
 
     `parts` are what happened in it, `answer` all that was said, `answer_seq` numbers the last event in both; `number`
-    orders the turns of one bot.
+    orders the turns of one bot. `failure` and `stop_reason` as in events.TurnEnded.
     """
 
     number: int
@@ -29,6 +30,8 @@ class ChatTurn:
     answer: str
     answer_seq: int
     parts: Parts = ()
+    failure: Failure | None = None
+    stop_reason: StopReason = ""
 
 
 @dataclass(frozen=True, slots=True)

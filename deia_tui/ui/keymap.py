@@ -3,13 +3,14 @@
 A key's `id` is what a user's own key map refers to. Nothing needs a modifier: each chord has a plain twin.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from textual.binding import Binding, BindingType
 
 Where = Literal["console", "list", "chat-input", "filter", "dialog"]
-Group = Literal["Bots", "Chat", "Log", "Alerts", "Move", "Console"]
+Group = Literal["Bots", "Chat", "Requests", "Log", "Alerts", "Move", "Console"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,11 @@ class Key:
 
 
 RESEND = "chat.resend"
+ANSWERS = ("request.once", "request.always", "request.deny", "request.deny_why")
+REQUESTS = "request.show"
+FOLD = "chat.fold"
+AT_TIMES = frozenset({RESEND, REQUESTS, FOLD, *ANSWERS})
+"""Keys that the bottom line shows only when there is something to use them on."""
 
 KEYS: tuple[Key, ...] = (
     # The selected bot, or all that are marked
@@ -49,7 +55,7 @@ KEYS: tuple[Key, ...] = (
         keys="s",
         action="stop",
         label="Stop",
-        help="Stop it gracefully: 8 s for its work",
+        help="Stop it: 8 s for its work, also when it drains",
         group="Bots",
         footer=5,
         panes=("bots",),
@@ -124,6 +130,73 @@ KEYS: tuple[Key, ...] = (
         group="Chat",
         footer=4,
         panes=("bots", "chat"),
+    ),
+    Key(
+        id=FOLD,
+        keys="o",
+        action="fold",
+        label="Open",
+        help="Open or fold the line: a tool, a thought, a diff",
+        group="Chat",
+        shown="⏎ o",
+        footer=3,
+        panes=("chat",),
+        palette=False,
+    ),
+    # What agents ask leave for
+    Key(
+        id=REQUESTS,
+        keys="p",
+        action="requests",
+        label="Requests",
+        help="All that agents ask leave for",
+        group="Requests",
+        footer=3,
+        panes=("bots", "chat", "log", "alerts"),
+    ),
+    Key(
+        id="request.once",
+        keys="a",
+        action="answer('once')",
+        label="Allow once",
+        help="Allow what the agent asks for, this time",
+        group="Requests",
+        footer=3,
+        panes=("chat",),
+        palette=False,
+    ),
+    Key(
+        id="request.always",
+        keys="A",
+        action="answer('always')",
+        label="Always",
+        help="Allow it, now and from now on",
+        group="Requests",
+        footer=3,
+        panes=("chat",),
+        palette=False,
+    ),
+    Key(
+        id="request.deny",
+        keys="d",
+        action="answer('deny')",
+        label="Deny",
+        help="Deny it",
+        group="Requests",
+        footer=3,
+        panes=("chat",),
+        palette=False,
+    ),
+    Key(
+        id="request.deny_why",
+        keys="D",
+        action="deny_why",
+        label="Deny with a word",
+        help="Deny it, and tell the agent why",
+        group="Requests",
+        footer=3,
+        panes=("chat",),
+        palette=False,
     ),
     # Alerts
     Key(
@@ -373,11 +446,11 @@ KEYS: tuple[Key, ...] = (
 )
 
 
-def bindings(where: Where) -> list[BindingType]:
-    """The bindings of one place, for a widget's or screen's BINDINGS."""
+def bindings(where: Where, *, group: Group | None = None) -> list[BindingType]:
+    """The bindings of one place, or those of a group there, for a widget's or screen's BINDINGS."""
     found: list[BindingType] = []
     for key in KEYS:
-        if key.where != where:
+        if key.where != where or group not in (None, key.group):
             continue
         if key.id == "alerts.jump":
             found.extend(
@@ -393,7 +466,7 @@ def shown(key: Key) -> str:
     return key.shown or key.keys.split(",")[0]
 
 
-def footer(pane: str, *, unanswered: bool) -> list[Key]:
-    """The keys of a pane for the bottom line, the most important first; `unanswered`: a message can be sent again."""
-    keys = [key for key in KEYS if key.footer and pane in key.panes and (unanswered or key.id != RESEND)]
+def footer(pane: str, *, usable: Collection[str]) -> list[Key]:
+    """The keys of a pane for the bottom line, the most important first; of those AT_TIMES only the `usable` ones."""
+    keys = [key for key in KEYS if key.footer and pane in key.panes and (key.id in usable or key.id not in AT_TIMES)]
     return sorted(keys, key=lambda key: key.footer)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,15 +11,18 @@ from textual.events import DescendantFocus, Resize
 from textual.message import Message
 from textual.reactive import var
 from textual.screen import Screen
-from textual.widget import Widget
 
 from deia_tui.core import commands as cmd
 from deia_tui.core.client import HiveClient
 from deia_tui.core.errors import DeiaError
+from deia_tui.core.risk import risky
 from deia_tui.core.state import Snapshot, is_live
 from deia_tui.core.stopping import progress, waits_for
-from deia_tui.core.text import clean
-from deia_tui.ui import keymap
+from deia_tui.core.text import clean, shorten
+from deia_tui.core.turns import PermissionRequest
+from deia_tui.ui import answers, keymap
+from deia_tui.ui.answers import Wish
+from deia_tui.ui.arrangement import PANES, Arrangement
 from deia_tui.ui.feed import Continued, Feed, Opened
 from deia_tui.ui.orders import Orders
 from deia_tui.ui.panes.alerts import AlertsPane, alerting
@@ -28,10 +31,9 @@ from deia_tui.ui.panes.chat import ChatInput, ChatPane
 from deia_tui.ui.panes.footer import FooterBar
 from deia_tui.ui.panes.header import HeaderBar
 from deia_tui.ui.panes.log import LogPane
+from deia_tui.ui.panes.turns import ChatView
 from deia_tui.ui.theme import Glyphs
 
-Pane = Literal["bots", "chat", "log", "alerts"]
-PANES: tuple[Pane, ...] = ("bots", "chat", "log", "alerts")
 _SMALLEST = (60, 20)
 _PROGRESS_S = 0.5
 
@@ -60,9 +62,10 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self._footer = FooterBar(glyphs)
         self._feed = Feed(client, self._show_feed, self._complain, pace_s=feed_pace_s)
         self._newest = Snapshot()
-        self._pane: Pane = "bots"
-        self._lower: Pane = "log"
-        self._zoomed = False
+        self._panes = Arrangement(
+            self,
+            {"bots": self._bots.table, "chat": self._chat.view, "log": self._log, "alerts": self._alerts},
+        )
         self._to_select: str | None = None
         self._stopping: frozenset[str] = frozenset()
 
@@ -87,7 +90,10 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         """The hive looks like this now."""
         self._newest = snapshot
         if not self.frozen:
+            asked = self.snapshot.state.approvals
             self.snapshot = snapshot
+            if snapshot.state.approvals != asked:
+                self._show_usable_keys()
             self._feed.wake(snapshot.seq)
             if self._to_select is not None:
                 self.select(self._to_select)
@@ -100,7 +106,17 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             case Continued():
                 self._chat.add(news.recorded)
                 self._log.add(news.recorded)
-        self._footer.unanswered = self._chat.view.to_send_again() is not None
+
+    @on(ChatView.Changed)
+    def _show_usable_keys(self) -> None:
+        view, asks = self._chat.view, bool(self.snapshot.state.approvals)
+        usable = {
+            keymap.RESEND: view.to_send_again() is not None,
+            keymap.FOLD: view.foldable() is not None,
+            keymap.REQUESTS: asks,
+            **dict.fromkeys(keymap.ANSWERS, view.request() is not None),
+        }
+        self._footer.usable = frozenset(key for key, of_use in usable.items() if of_use)
 
     @on(BotsPane.Selected)
     def _bot_selected(self, event: BotsPane.Selected) -> None:
@@ -121,57 +137,31 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def on_resize(self, event: Resize) -> None:
         small = event.size.width < _SMALLEST[0] or event.size.height < _SMALLEST[1]
         self._footer.notice = f"Small terminal: {_SMALLEST[0]}×{_SMALLEST[1]} or more shows everything" if small else ""
-        self._arrange()
+        self._panes.apply()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         inside = [node.id for node in event.widget.ancestors_with_self]
         pane = next((pane for pane in PANES if pane in inside), None)
         if pane is not None:
-            self._pane = pane
-            self._lower = self._lower if pane == "bots" else pane
             self._footer.pane = event.widget.id if event.widget.id in ("chat-input", "filter") else pane
-            self._arrange()
-
-    def _arrange(self) -> None:
-        if self._zoomed or self.has_class("-tiny"):
-            seen: tuple[Pane, ...] = (self._pane,)
-        elif self.has_class("-narrow"):
-            seen = ("bots", self._lower)
-        else:
-            seen = PANES
-        for pane in PANES:
-            self.query_one(f"#{pane}").display = pane in seen
-        self._log.set_class("bots" not in seen, "-alone")
-        self._alerts.set_class("chat" not in seen, "-alone")
-        self.query_one("#left").display = "bots" in seen or "log" in seen
-        self.query_one("#right").display = "chat" in seen or "alerts" in seen
-
-    def _go(self, pane: Pane) -> None:
-        self._pane = pane
-        self._lower = self._lower if pane == "bots" else pane
-        self._arrange()
-        widgets: dict[Pane, Widget] = {
-            "bots": self._bots.table,
-            "chat": self._chat.view,
-            "log": self._log,
-            "alerts": self._alerts,
-        }
-        widgets[pane].focus()
+            self._panes.came_to(pane)
+            self._show_usable_keys()
 
     def action_next_pane(self) -> None:
-        self._go(PANES[(PANES.index(self._pane) + 1) % len(PANES)])
+        self._panes.step(1)
 
     def action_previous_pane(self) -> None:
-        self._go(PANES[(PANES.index(self._pane) - 1) % len(PANES)])
+        self._panes.step(-1)
 
     def action_alerts(self) -> None:
-        self._go("alerts")
+        self._panes.go("alerts")
 
     def action_zoom(self) -> None:
-        self._zoomed = not self._zoomed
-        self._arrange()
+        self._panes.zoom()
 
     def action_freeze(self) -> None:
+        if self._panes.pane == "chat" and self._chat.view.toggle():
+            return
         self.frozen = not self.frozen
         self.apply(self._newest)
 
@@ -179,17 +169,17 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self._orders.read_only = self._header.read_only = not self._orders.read_only
 
     def action_back(self) -> None:
-        if self._zoomed:
+        if self._panes.zoomed:
             self.action_zoom()
         elif self._bots.clear_filter():
             self._bots.table.focus()
         elif self._bots.table.marked:
             self._bots.mark(frozenset())
         else:
-            self._go("bots")
+            self._panes.go("bots")
 
     def action_filter(self) -> None:
-        self._go("bots")
+        self._panes.go("bots")
         self._bots.open_filter()
 
     def action_jump(self, place: int) -> None:
@@ -198,7 +188,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             self.select(bots[place - 1])
 
     def action_copy(self) -> None:
-        match self._pane:
+        match self._panes.pane:
             case _ if selected := self.get_selected_text():
                 text = selected
             case "chat":
@@ -215,22 +205,47 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     # Chat
 
+    def action_fold(self) -> None:
+        if not self._chat.view.toggle():
+            self._say("There is nothing to open in this line.")
+
     def action_chat(self) -> None:
-        if self._pane == "alerts" and (alert := self._alerts.selected()) is not None and alert.bot_id:
+        if self._panes.pane == "chat" and self._chat.view.toggle():
+            return
+        if self._panes.pane == "alerts" and (alert := self._alerts.selected()) is not None and alert.bot_id:
             self.select(alert.bot_id)
         if self.selected is None:
             self._say("There is no bot to write to: press l to launch one.")
             return
-        self._go("chat")
+        self._panes.go("chat")
         self._chat.input.focus()
 
     @on(ChatInput.Left)
     def _leave_input(self) -> None:
-        self._go("bots")
+        self._panes.go("bots")
 
     @on(ChatPane.Send)
     def _send(self, event: ChatPane.Send) -> None:
-        self._begin(self._deliver(event))
+        self._once_meant(
+            event.bot_id,
+            event.text,
+            lambda: self._begin(self._deliver(event)),
+            lambda: self._chat.put_back(event.draft, event.beside),
+        )
+
+    def _once_meant(
+        self, bot_id: str, text: str, send: Callable[[], None], leave: Callable[[], None] = lambda: None
+    ) -> None:
+        """Send a text in which something harmful stands only after asking; prose about such things is sent at once."""
+        reason = "" if self._orders.read_only else risky(text)
+        if not reason:
+            send()
+            return
+        from deia_tui.ui.dialogs.confirm import ConfirmDialog
+
+        question, detail = f"Send this to {bot_id}?", f"{reason[:1].upper()}{reason[1:]}: {shorten(clean(text), 400)}"
+        dialog = ConfirmDialog(question, detail, yes="Send")
+        self.app.push_screen(dialog, lambda confirmed: send() if confirmed else leave())
 
     async def _deliver(self, event: ChatPane.Send) -> None:
         try:
@@ -246,8 +261,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         if text is None or transcript is None:
             self._say("Every message here was answered, or still may be.")
         elif self._orders.allowed():
-            command = cmd.SendMessage(bot_id=transcript.bot_id, text=text)
-            self._begin(self._orders.give_all([command], f"Sent again to {transcript.bot_id}."))
+            bot_id, command = transcript.bot_id, cmd.SendMessage(bot_id=transcript.bot_id, text=text)
+            done = f"Sent again to {bot_id}."
+            self._once_meant(bot_id, text, lambda: self._begin(self._orders.give_all([command], done)))
 
     @on(ChatPane.OlderWanted)
     def _load_older(self, event: ChatPane.OlderWanted) -> None:
@@ -260,6 +276,43 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             self._complain(str(error))
         else:
             self._chat.add_older(bot_id, turns)
+
+    # What agents ask leave for
+
+    def action_requests(self) -> None:
+        self._open_requests(None)
+
+    def action_answer(self, wish: Wish) -> None:
+        """In the chat to what stands there in full, elsewhere only after it was shown."""
+        request = self._chat.view.request() if self._panes.pane == "chat" else None
+        if request is None:
+            self._open_requests(None)
+        elif self._orders.allowed():
+            kind = answers.option(request, wish)
+            if kind is None:
+                self._complain(answers.refusal(wish))
+                return
+            self._begin(self._orders.give_all([cmd.AnswerPermission(request_id=request.request_id, outcome=kind)]))
+
+    def action_deny_why(self) -> None:
+        request = self._chat.view.request() if self._panes.pane == "chat" else None
+        self._open_requests(request, why=request is not None)
+
+    def _open_requests(self, request: PermissionRequest | None, *, why: bool = False) -> None:
+        """All of them, from this one on, or the first of the bot that is meant."""
+        approvals = self._client.snapshot().state.approvals
+        if not approvals:
+            self._say("No agent asks for leave.")
+            return
+        from deia_tui.ui.dialogs.approvals import ApprovalsDialog
+
+        meant = self._meant()
+        first = next((one.request for one in approvals if one.bot_id in meant), None)
+        wanted = request or first
+        request_id = wanted.request_id if wanted else None
+        glyphs = self._header.glyphs
+        dialog = ApprovalsDialog(self._client, self._orders, glyphs, request_id=request_id, why=why)
+        self.app.push_screen(dialog)
 
     # Orders
 
@@ -301,7 +354,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def _meant(self) -> Sequence[str]:
         """The bots an order is for: the marked ones or the one at the cursor, elsewhere the one the pane shows."""
-        match self._pane:
+        match self._panes.pane:
             case "bots":
                 return self._bots.chosen()
             case "alerts":
@@ -317,7 +370,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def _forget_marks(self) -> None:
         """An order went to them: they are used up."""
-        if self._pane == "bots":
+        if self._panes.pane == "bots":
             self._bots.mark(frozenset())
 
     def action_mark(self) -> None:
@@ -363,7 +416,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def action_help(self) -> None:
         from deia_tui.ui.dialogs.help import HelpOverlay
 
-        self.app.push_screen(HelpOverlay(self._pane, self._header.glyphs))
+        self.app.push_screen(HelpOverlay(self._panes.pane, self._header.glyphs))
 
     def action_ask_quit(self) -> None:
         self.post_message(self.QuitAsked())

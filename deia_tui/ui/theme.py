@@ -10,20 +10,23 @@ from textual.color import Color
 
 
 class Ink(Enum):
-    """What a piece of text means; its value is (theme colour, opacity, bold)."""
+    """What a piece of text means; its value is (theme colour, opacity, weight)."""
 
-    TEXT = ("foreground", 1.0, False)
-    STRONG = ("foreground", 1.0, True)
-    DIM = ("foreground", 0.55, False)
-    FAINT = ("foreground", 0.32, False)
-    TRACK = ("foreground", 0.22, False)
-    GOOD = ("success", 1.0, False)
-    WARN = ("warning", 1.0, False)
-    BAD = ("error", 1.0, False)
-    NEWS = ("accent", 1.0, False)
-    BRAND = ("accent", 1.0, True)
-    YOU = ("secondary", 1.0, True)
-    BOT = ("primary", 1.0, True)
+    TEXT = ("foreground", 1.0, "")
+    STRONG = ("foreground", 1.0, "bold")
+    EMPHASIS = ("foreground", 1.0, "italic")
+    DIM = ("foreground", 0.55, "")
+    FAINT = ("foreground", 0.32, "")
+    TRACK = ("foreground", 0.22, "")
+    GOOD = ("success", 1.0, "")
+    WARN = ("warning", 1.0, "")
+    BAD = ("error", 1.0, "")
+    NEWS = ("accent", 1.0, "")
+    BRAND = ("accent", 1.0, "bold")
+    YOU = ("secondary", 1.0, "bold")
+    BOT = ("primary", 1.0, "bold")
+    CODE = ("secondary", 1.0, "")
+    HEADING = ("primary", 0.9, "bold")
 
 
 class Ground(Enum):
@@ -53,15 +56,16 @@ class Palette:
         return self._styles[ink, ground]
 
     def _mix(self, ink: Ink, ground: Ground) -> Style:
-        name, opacity, bold = ink.value
+        name, opacity, weight = ink.value
         color = self._colors[name]
+        bold, italic = weight == "bold" or None, weight == "italic" or None
         if self.ansi and ground is Ground.CURSOR:
-            return Style(reverse=True, bold=bold or None)
+            return Style(reverse=True, bold=bold, italic=italic)
         if self.ansi:
-            return Style(color=color.rich_color, bold=bold or None, dim=opacity < 1 or None)
+            return Style(color=color.rich_color, bold=bold, italic=italic, dim=opacity < 1 or None)
         back = self._ground(ground)
         mixed = back.blend(color, opacity) if opacity < 1 else color
-        style = Style(color=mixed.rich_color, bgcolor=back.rich_color, bold=bold or None)
+        style = Style(color=mixed.rich_color, bgcolor=back.rich_color, bold=bold, italic=italic)
         return style + Style(reverse=True) if self._reverse and ground is Ground.CURSOR else style
 
     def _ground(self, ground: Ground) -> Color:
@@ -107,6 +111,8 @@ class Glyphs:
     mark: str
     thumb: str
     enter: str
+    folded: str
+    opened_up: str
     words: Mapping[int, str]
 
     def plain(self, text: str) -> str:
@@ -135,6 +141,8 @@ UNICODE = Glyphs(
     mark="▌",
     thumb="▐",
     enter="⏎",
+    folded="▸",
+    opened_up="▾",
     words={},
 )
 
@@ -159,7 +167,10 @@ ASCII = Glyphs(
     mark=">",
     thumb="#",
     enter="RET",
+    folded="+",
+    opened_up="-",
     words=str.maketrans(
         {"·": "-", "…": ".", "–": "-", "—": "-", "→": ">", "×": "x", "⏎": "RET", "⇧": "shift+", "↑": "^", "↓": "v"}
+        | {"•": "*", "│": "|", "─": "-", "┼": "+", "☐": "[ ]", "◐": "[~]", "☑": "[x]"}
     ),
 )

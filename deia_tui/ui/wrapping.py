@@ -1,6 +1,15 @@
 """Breaks or cuts text to a given number of cells, wide characters and indentation respected. Pure."""
 
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
+
 from rich.cells import cell_len, get_character_cell_size, set_cell_size
+
+from deia_tui.ui.theme import Spans
+
+_AT_ONCE = 4096
+"""A longer line is broken in steps of so many characters: measuring all of it for every break costs its square."""
 
 
 def cut(text: str, width: int) -> str:
@@ -12,7 +21,7 @@ def cut(text: str, width: int) -> str:
 
 def wrap(text: str, width: int) -> list[str]:
     """`text` (line feeds allowed) in lines of at most `width` cells."""
-    return [line for logical in text.split("\n") for line in wrap_line(logical, max(2, width))]
+    return [line for logical in text.split("\n") for part in _steps(logical) for line in wrap_line(part, max(2, width))]
 
 
 def wrap_line(text: str, width: int) -> list[str]:
@@ -29,6 +38,48 @@ def wrap_line(text: str, width: int) -> list[str]:
         lines.append(rest[:end].rstrip(" "))
         rest = indent + rest[end:].lstrip(" ")
     return [*lines, rest]
+
+
+def wrap_spans(spans: Spans, width: int) -> list[Spans]:
+    """Text in several inks (line feeds allowed) in lines of at most `width` cells."""
+    text = "".join(part for part, _ in spans)
+    starts = list(accumulate((len(part) for part, _ in spans), initial=0))
+    return [_slice(spans, starts, begin, end) for begin, end in _extents(text, max(2, width))]
+
+
+def _extents(text: str, width: int) -> Iterator[tuple[int, int]]:
+    """Where each line begins and ends."""
+    start = 0
+    for logical in text.split("\n"):
+        at, end = start, start + len(logical)
+        start = end + 1
+        while end - at > _AT_ONCE or cell_len(text[at:end]) > width:
+            length = _break(text[at : min(end, at + _AT_ONCE)], width, at_least=0)
+            yield at, at + length
+            at += length
+            while at < end and text[at] == " ":
+                at += 1
+        yield at, end
+
+
+def _slice(spans: Spans, starts: list[int], begin: int, end: int) -> Spans:
+    first = max(0, bisect_right(starts, begin) - 1)
+    found = []
+    for place in range(first, len(spans)):
+        if starts[place] >= end:
+            break
+        part, ink = spans[place]
+        if inside := part[max(0, begin - starts[place]) : end - starts[place]]:
+            found.append((inside, ink))
+    return tuple(found)
+
+
+def _steps(line: str) -> Iterator[str]:
+    if len(line) <= _AT_ONCE:
+        yield line
+        return
+    for start in range(0, len(line), _AT_ONCE):
+        yield line[start : start + _AT_ONCE]
 
 
 def _break(text: str, width: int, *, at_least: int) -> int:

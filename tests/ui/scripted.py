@@ -15,9 +15,11 @@ from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core.bots import AgentSpec, BotSpec, ExitRecord
 from deia_tui.core.client import ChatTurn, Launchable, Recorded
+from deia_tui.core.conversation import add, answer_of
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.ids import check_bot_id, next_bot_ids
 from deia_tui.core.state import BotView, HiveState, Snapshot, Telemetry, fold, is_live
+from deia_tui.core.turns import OptionKind, Outcome, PermissionOption, PermissionRequest
 
 SHELL = AgentSpec(name="shell", kind="shell")
 OFFERED = (
@@ -155,6 +157,44 @@ class ScriptedHive:
             )
         )
 
+    def wants(
+        self,
+        bot_id: str,
+        message_id: str,
+        title: str,
+        *,
+        tool: str = "Bash",
+        input: str = "",
+        kinds: Sequence[OptionKind] = ("allow_once", "allow_always", "reject_once"),
+        left_s: float = 300.0,
+    ) -> str:
+        """The agent asks leave; returns the request's id."""
+        request_id = f"r-{next(self._numbers)}"
+        options = tuple(PermissionOption(option_id=kind, name=kind, kind=kind) for kind in kinds)
+        now = time.time()
+        self.record(
+            ev.PermissionAsked(
+                at=now,
+                bot_id=bot_id,
+                run=self.bot(bot_id).run,
+                message_id=message_id,
+                request=PermissionRequest(
+                    request_id=request_id, tool=tool, title=title, input=input or title, options=options
+                ),
+                expires_at=now + left_s,
+                source_seq=4,
+            )
+        )
+        return request_id
+
+    def permitted(self, bot_id: str, request_id: str, outcome: Outcome, *, by: str = "", note: str = "") -> None:
+        run = self.bot(bot_id).run
+        self.record(
+            ev.PermissionAnswered(
+                at=time.time(), bot_id=bot_id, run=run, request_id=request_id, outcome=outcome, by=by, note=note
+            )
+        )
+
     def alert(self, bot_id: str | None, text: str, *, level: str = "warning", action: str = "") -> int:
         number = next(self._numbers)
         self.record(
@@ -194,11 +234,20 @@ class ScriptedHive:
                 for bot in running:
                     self.record(*self._ended(bot, "stopped"))
                 return [bot.bot_id for bot in running]
+            case cmd.AnswerPermission():
+                self._answer_permission(command)
             case cmd.ClearAlert(alert_id=alert_id):
                 self.record(ev.AlertCleared(at=time.time(), alert_id=alert_id, bot_id=None, reason="seen to"))
             case cmd.CloseHive():
                 self.record(ev.HiveClosed(at=time.time(), reason="asked"))
         return []
+
+    def _answer_permission(self, command: cmd.AnswerPermission) -> None:
+        open_ones = (one for one in self._snapshot.state.approvals if one.request.request_id == command.request_id)
+        asked = next(open_ones, None)
+        if asked is None:
+            raise CommandRejected("This request is not open: it was answered, or its turn is over.", status=404)
+        self.permitted(asked.bot_id, command.request_id, command.outcome, by=command.by, note=command.note)
 
     def _known(self, bot_id: str) -> BotView:
         bot = self._snapshot.state.bots.get(bot_id)
@@ -283,26 +332,39 @@ class ScriptedHive:
                     )
                 )
             case ev.MessageAccepted():
-                self._turn(event, lambda turn: replace(turn, status="accepted"))
+                self._turn(event.bot_id, event.message_id, lambda turn: replace(turn, status="accepted"))
             case ev.TurnStarted():
-                self._turn(event, lambda turn: replace(turn, status="running"))
-            case ev.OutputAdded():
-                self._turn(event, lambda turn: replace(turn, answer=turn.answer + event.text, answer_seq=seq))
+                self._turn(event.bot_id, event.message_id, lambda turn: replace(turn, status="running"))
             case ev.TurnEnded():
-                self._turn(event, lambda turn: replace(turn, status=event.status, error=event.error, ended_at=event.at))
-            case _:
-                pass
+                ended = {
+                    "status": event.status,
+                    "error": event.error,
+                    "ended_at": event.at,
+                    "failure": event.failure,
+                    "stop_reason": event.stop_reason,
+                }
+                self._turn(event.bot_id, event.message_id, lambda turn: replace(turn, **ended))
+            case _ if message_id := self._message_of(event):
+                self._turn(bot_of(event) or "", message_id, lambda turn: _happened(turn, seq, event))
 
-    def _turn(
-        self,
-        event: ev.MessageAccepted | ev.TurnStarted | ev.OutputAdded | ev.TurnEnded,
-        change: Callable[[ChatTurn], ChatTurn],
-    ) -> None:
-        turns = self._turns[event.bot_id]
+    def _message_of(self, event: ev.Event) -> str:
+        """The turn an event is part of: an answer to a request goes where that was asked."""
+        if isinstance(event, ev.PermissionAnswered):
+            asked = (row.event for row in self._recorded if isinstance(row.event, ev.PermissionAsked))
+            return next((one.message_id for one in asked if one.request.request_id == event.request_id), "")
+        return getattr(event, "message_id", "")
+
+    def _turn(self, bot_id: str, message_id: str, change: Callable[[ChatTurn], ChatTurn]) -> None:
+        turns = self._turns[bot_id]
         for place in range(len(turns) - 1, -1, -1):
-            if turns[place].message_id == event.message_id:
+            if turns[place].message_id == message_id:
                 turns[place] = change(turns[place])
                 return
+
+
+def _happened(turn: ChatTurn, seq: int, event: ev.Event) -> ChatTurn:
+    parts = add(turn.parts, event)
+    return replace(turn, parts=parts, answer=answer_of(parts), answer_seq=seq)
 
 
 def bot_of(event: ev.Event) -> str | None:

@@ -25,7 +25,7 @@ _PANES: dict[str, tuple[str, str]] = {
         "Orders go to the bot of the selected alert.",
     ),
 }
-_GROUPS: tuple[keymap.Group, ...] = ("Bots", "Chat", "Log", "Alerts", "Move", "Console")
+_GROUPS: tuple[keymap.Group, ...] = ("Bots", "Chat", "Requests", "Log", "Alerts", "Move", "Console")
 
 
 class HelpOverlay(ModalScreen[None]):

@@ -3,7 +3,7 @@
 import re
 import time
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,103 +13,22 @@ from textual.message import Message
 from textual.reactive import var
 from textual.widgets import Input, Static
 
-from deia_tui.core.bots import OFF
+from deia_tui.core.bots import OFF, Activity, AgentSpec
 from deia_tui.core.breaker import Phase
 from deia_tui.core.client import ChatTurn, Recorded
-from deia_tui.core.state import BotView, Snapshot
+from deia_tui.core.state import BotView, HiveState, Snapshot
 from deia_tui.core.text import clean
-from deia_tui.core.wording import countdown
+from deia_tui.core.wording import countdown, waiting_for
 from deia_tui.ui import keymap
-from deia_tui.ui.theme import Glyphs, Spans
+from deia_tui.ui.panes.turns import ChatView
+from deia_tui.ui.theme import Glyphs
 from deia_tui.ui.transcript import Transcript
 from deia_tui.ui.widgets.entry import Entry
 from deia_tui.ui.widgets.lines import Lines
 from deia_tui.ui.widgets.titles import entitle
 
-_TURNS_KEPT = 200
 _SENT_KEPT = 50
-_OFFER = "e sends it again"
 _ADDRESS = re.compile(r"@([A-Za-z0-9][A-Za-z0-9_-]{0,31})(?:\s+|$)(.*)", re.DOTALL)
-
-
-class ChatView(Lines):
-    """The turns as lines. A turn that changed is drawn anew from its own first line on."""
-
-    def __init__(self, glyphs: Glyphs) -> None:
-        super().__init__(glyphs, limit=200_000, id="chat-view")
-        entitle(self, self.glyphs, title="Chat")
-        self.transcript: Transcript | None = None
-        self._starts: list[int] = []
-
-    def open(self, transcript: Transcript | None) -> None:
-        self.transcript = transcript
-        entitle(self, self.glyphs, title=f"Chat · {transcript.bot_id}" if transcript else "Chat")
-        self.reset(self._lines_from(0))
-
-    def hear(self, recorded: Sequence[Recorded]) -> None:
-        if self.transcript is None or (place := self.transcript.hear(recorded)) is None:
-            return
-        if self.following and len(self.transcript.turns) > 2 * _TURNS_KEPT:
-            self.transcript.forget_to(_TURNS_KEPT)
-            self.reset(self._lines_from(0))
-            return
-        keep = self._starts[place] if place < len(self._starts) else len(self.lines)
-        self.extend(self._lines_from(place), keep=keep)
-
-    def followed(self) -> None:
-        entitle(self, self.glyphs, subtitle="" if self.following else "G follows again")
-
-    def add_older(self, bot_id: str, turns: Sequence[ChatTurn]) -> None:
-        if self.transcript is None or self.transcript.bot_id != bot_id or not turns:
-            return
-        before = len(self.lines)
-        self.transcript.prepend(turns)
-        lines = self._lines_from(0)
-        self.prepend(lines[: len(lines) - before])
-
-    def resized(self) -> None:
-        self.lines = self._lines_from(0)
-        super().resized()
-
-    def _lines_from(self, place: int) -> list[Spans]:
-        if self.transcript is None:
-            self._starts = []
-            return []
-        del self._starts[place:]
-        unanswered = set(self.transcript.unanswered())
-        at = 0 if place == 0 else self._starts[-1] + len(self._drawn_turn(place - 1, unanswered))
-        lines: list[Spans] = []
-        for index in range(place, len(self.transcript.turns)):
-            self._starts.append(at + len(lines))
-            lines += self._drawn_turn(index, unanswered)
-        return lines
-
-    def _drawn_turn(self, index: int, unanswered: Collection[int]) -> list[Spans]:
-        assert self.transcript is not None
-        offer = _OFFER if index in unanswered else ""
-        return self.transcript.turns[index].lines(self.transcript.bot_id, max(2, self.text_width), offer)
-
-    def newest_answer_seen(self) -> str:
-        """The answer of the last turn that begins on the screen, or above it."""
-        if self.transcript is None or not self._starts:
-            return ""
-        return self.transcript.turns[self._last_seen()].answer
-
-    def to_send_again(self) -> str | None:
-        """The last message without an answer that begins on the screen or above it, or else the last one at all."""
-        places = self.transcript.unanswered() if self.transcript is not None else []
-        if self.transcript is None or not places:
-            return None
-        seen = [place for place in places if place <= self._last_seen()]
-        return self.transcript.turns[max(seen or places)].original
-
-    def _last_seen(self) -> int:
-        """The place of the last turn that begins on the screen, or above it."""
-        bottom = self.top + self.body_height
-        return max((index for index, start in enumerate(self._starts) if start < bottom), default=0)
-
-    def empty(self) -> str:
-        return "Nothing said yet – press enter and write" if self.transcript else ""
 
 
 class ChatInput(Entry):
@@ -178,7 +97,9 @@ class ChatPane(Vertical):
     # What there is to read
 
     def open(self, bot_id: str | None, turns: Sequence[ChatTurn], news: Sequence[Recorded]) -> None:
-        transcript = Transcript(bot_id, turns) if bot_id else None
+        bot = self.snapshot.state.bots.get(bot_id or "")
+        formatted = bot is not None and writes_markdown(bot.spec.agent)
+        transcript = Transcript(bot_id, turns, formatted=formatted) if bot_id else None
         if transcript is not None:
             transcript.hear(news)
         self.view.open(transcript)
@@ -205,6 +126,7 @@ class ChatPane(Vertical):
 
     def watch_snapshot(self) -> None:
         self._show_notice()
+        self.view.tick()
 
     def addressee(self) -> tuple[str | None, str]:
         """The bot the text in the input would go to, and the text without its address."""
@@ -222,7 +144,7 @@ class ChatPane(Vertical):
     def _show_notice(self) -> None:
         bot_id, _ = self.addressee()
         bot = self.snapshot.state.bots.get(bot_id or "")
-        text = self._refusal or (_why_not_now(bot, time.time()) if bot else "")
+        text = self._refusal or (clean(_why_not_now(bot, self.snapshot.state, time.time())) if bot else "")
         self._notice.display = bool(text)
         self._notice.set_class(bool(self._refusal), "-refused")
         if text != str(self._notice.content):
@@ -263,6 +185,10 @@ class ChatPane(Vertical):
         self._refusal = clean(reason)
         self._show_notice()
 
+    def put_back(self, draft: str, beside: str | None) -> None:
+        """A message that was not sent after all."""
+        self.refuse(draft, beside, "")
+
     def _write(self, text: str) -> None:
         with self.prevent(Input.Changed):
             self.input.value = text
@@ -280,10 +206,19 @@ class ChatPane(Vertical):
         self._write(sent[-self._recalled] if self._recalled else self._unsent)
 
 
-def _why_not_now(bot: BotView, now: float) -> str:
+def _why_not_now(bot: BotView, state: HiveState, now: float) -> str:
     """Why `bot` would not answer at once, or ''."""
     if bot.breaker is Phase.OPEN:
         return f"Bot Unavailable (recovering){countdown(bot.retry_at, now)}"
     if bot.state in OFF:
         return f"{bot.bot_id} is {bot.state} – r starts it again"
-    return ""
+    if bot.activity is Activity.ASKING:
+        return f"A message waits until you answer what {bot.bot_id} asks – esc, then p shows it"
+    if waits := waiting_for(bot, state, now):
+        return f"A message waits: {waits}"
+    return f"{bot.bot_id} has trouble: {bot.trouble}" if bot.trouble else ""
+
+
+def writes_markdown(agent: AgentSpec) -> bool:
+    """What a model says, yes; what a program prints is shown as it is."""
+    return agent.kind != "shell" and (agent.kind != "command" or agent.output == "jsonl")

@@ -13,7 +13,7 @@ class FooterBar(Canvas):
     pane: var[str] = var("bots", init=False)
     notice: var[str] = var("", init=False)
     progress: var[str] = var("", init=False)
-    unanswered: var[bool] = var(False, init=False)
+    usable: var[frozenset[str]] = var(frozenset[str](), init=False)
 
     ALLOW_SELECT = False
 
@@ -29,7 +29,7 @@ class FooterBar(Canvas):
     def watch_progress(self) -> None:
         self.paint()
 
-    def watch_unanswered(self) -> None:
+    def watch_usable(self) -> None:
         self.paint()
 
     def total(self) -> int:
@@ -43,7 +43,7 @@ class FooterBar(Canvas):
     def _keys(self) -> Spans:
         spans: list[Span] = []
         room = self.text_width
-        keys = keymap.footer(self.pane, unanswered=self.unanswered)
+        keys = keymap.footer(self.pane, usable=self.usable)
         for key in keys[:_FEW] if self.text_width <= _NARROW else keys:
             shown, label = f" {keymap.shown(key)}", f" {key.label} "
             room -= len(shown) + len(label)

@@ -8,9 +8,8 @@ from deia_tui.core import events as ev
 from deia_tui.core.client import Recorded
 from deia_tui.core.text import clean_lines
 from deia_tui.core.wording import ROUTINE, Level, describe
-from deia_tui.ui.theme import Glyphs, Ground, Ink, Spans
-from deia_tui.ui.widgets.canvas import Line
-from deia_tui.ui.widgets.lines import Lines
+from deia_tui.ui.theme import Glyphs, Ink, Spans
+from deia_tui.ui.widgets.lines import Pointed
 from deia_tui.ui.widgets.titles import entitle
 
 LIMIT = 2000
@@ -27,32 +26,29 @@ class _OpenLine:
     text: str
 
 
-class LogPane(Lines):
+class LogPane(Pointed):
     """A cursor stands on the line that `y` copies; at the last line the pane follows."""
 
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(glyphs, limit=LIMIT, id="log")
         entitle(self, self.glyphs, title="Log", subtitle="following")
-        self._back = 0
         self._unfinished: _OpenLine | None = None
 
     def open(self, bot_id: str | None, recorded: Sequence[Recorded]) -> None:
         """Another bot's log."""
         entitle(self, self.glyphs, title=f"Log · {bot_id}" if bot_id else "Log")
-        self._back = 0
         self._unfinished = None
         self.reset(self._rows(recorded)[0])
 
     def add(self, recorded: Sequence[Recorded]) -> None:
         new, goes_on = self._rows(recorded)
-        self._back = 0 if self.following else self._back + len(new) - goes_on
         self.extend(new, keep=len(self.lines) - goes_on)
 
     def _rows(self, recorded: Sequence[Recorded]) -> tuple[list[Spans], bool]:
         """The lines of these events; with True when the first of them replaces the last one shown: it goes on."""
         rows: list[Spans] = []
         goes_on = False
-        for event in (row.event for row in recorded if not isinstance(row.event, ROUTINE)):
+        for event in (row.event for row in recorded if not _is_left_out(row.event)):
             if isinstance(event, ev.OutputAdded):
                 open_line = self._unfinished
                 if open_line is not None and open_line.message_id == event.message_id:
@@ -83,24 +79,11 @@ class LogPane(Lines):
     def empty(self) -> str:
         return "Nothing has happened yet"
 
-    def line(self, index: int) -> Line:
-        drawn = super().line(index)
-        on_cursor = self.has_focus and index == self._cursor()
-        return Line(drawn.live, drawn.rest, Ground.CURSOR, drawn.number) if on_cursor else drawn
 
-    def _cursor(self) -> int:
-        return max(0, len(self.lines) - 1 - self._back)
-
-    def selected_text(self) -> str:
-        return self.text_of(self._cursor()) if self.lines else ""
-
-    def scroll_lines(self, delta: int) -> None:
-        """Moves the cursor, and the view with it."""
-        self._back = max(0, min(len(self.lines) - 1, self._back - delta))
-        cursor = self._cursor()
-        self.top = min(max(self.top, cursor - self.body_height + 1), cursor)
-        self._follow(self._back == 0)
-        self.paint()
+def _is_left_out(event: ev.Event) -> bool:
+    """Thoughts come in pieces and stand in the chat; so does what a tool has written by now."""
+    going_on = isinstance(event, ev.ToolCallChanged) and event.call.status == "in_progress"
+    return going_on or isinstance(event, (*ROUTINE, ev.ThoughtAdded))
 
 
 def _happened(event: ev.Event) -> Iterator[Spans]:

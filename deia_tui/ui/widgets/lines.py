@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from textual import events
 from textual.message import Message
 from textual.selection import Selection
 
 from deia_tui.ui import keymap
-from deia_tui.ui.theme import Glyphs, Spans
+from deia_tui.ui.theme import Glyphs, Ground, Spans
 from deia_tui.ui.widgets.canvas import Canvas, Line
 
 
@@ -118,3 +119,68 @@ class Lines(Canvas, can_focus=True):
 
     def action_last(self) -> None:
         self.scroll_lines(len(self.lines))
+
+
+class Pointed(Lines):
+    """Lines with a cursor; at the last one the view follows. What scrolls by the mouse takes the cursor along."""
+
+    def __init__(self, glyphs: Glyphs, *, limit: int, id: str | None = None) -> None:
+        super().__init__(glyphs, limit=limit, id=id)
+        self._number = 0
+
+    @property
+    def cursor(self) -> int:
+        """The index of the line it stands on."""
+        last = max(0, len(self.lines) - 1)
+        return last if self.following else max(0, min(last, self._number - self.dropped))
+
+    def line(self, index: int) -> Line:
+        drawn = super().line(index)
+        on_cursor = self.has_focus and index == self.cursor
+        return Line(drawn.live, drawn.rest, Ground.CURSOR, drawn.number) if on_cursor else drawn
+
+    def prepend(self, lines: Sequence[Spans]) -> None:
+        before = self.dropped
+        super().prepend(lines)
+        self._number += len(lines) - (before - self.dropped)
+        self.paint()
+
+    def scroll_lines(self, delta: int) -> None:
+        self.point_at(self.cursor + delta)
+        if self.cursor == 0 and delta < 0:
+            self.post_message(self.TopReached(self))
+
+    def point_at(self, index: int) -> None:
+        """The cursor to a line, and the view to the cursor."""
+        last = max(0, len(self.lines) - 1)
+        cursor = max(0, min(last, index))
+        self._number = self.dropped + cursor
+        self.top = min(max(self.top, cursor - self.body_height + 1), cursor)
+        self._follow(cursor == last)
+        self.paint()
+        self.pointed()
+
+    def pointed(self) -> None:
+        """The cursor moved."""
+
+    def scroll_view(self, delta: int) -> None:
+        """By the mouse: the cursor stays where it is as long as that can be seen."""
+        end = max(0, len(self.lines) - self.body_height)
+        self.top = max(0, min(end, self.top + delta))
+        last = len(self.lines) - 1 if self.top == end and delta > 0 else self.top + self.body_height - 1
+        self.point_at(max(self.top, min(self.cursor, last) if self.top < end else last))
+        if self.top == 0 and delta < 0:
+            self.post_message(self.TopReached(self))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        event.prevent_default()
+        self.scroll_view(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        event.prevent_default()
+        self.scroll_view(-3)
+
+    def selected_text(self) -> str:
+        return self.text_of(self.cursor) if self.lines else ""
