@@ -12,8 +12,9 @@ AGENT_PROGRAMS := @anthropic-ai/claude-code@2.1.197 @agentclientprotocol/claude-
 demo: $(READY)
 	@$(BIN)/deia-tui demo
 
+# In two processes, since most tests wait most of the time; python -m pytest alone is one.
 test: check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist=worksteal
 
 check: $(READY)
 	@$(BIN)/ruff format --check .

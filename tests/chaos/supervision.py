@@ -113,8 +113,14 @@ class Supervision:
             self._programs.remove(program)
             self._chronicle.note("operator", f"sees the supervisor (pid {process.pid}) end with {status}")
             if status not in _ASKED_TO_END:
-                self.failures.append(f"supervisor (pid {process.pid}) ended by itself with {status}")
+                said = f": {_last_words(program)}" if isinstance(program, Terminal) else ""
+                self.failures.append(f"supervisor (pid {process.pid}) ended by itself with {status}{said}")
             if isinstance(program, Terminal):
                 program.close()
             elif program.stdout is not None:
                 program.stdout.close()
+
+
+def _last_words(console: Terminal) -> str:
+    """What it wrote after the screen."""
+    return console.written().decode(errors="replace").rpartition("\x1b")[2].strip()

@@ -91,6 +91,7 @@ def host_pid(folder: Folder) -> int | None:
 
 
 async def test_the_end_stops_bots_that_cannot_be_stopped_on_record(lab: HiveInTest) -> None:
+    lab.configure("[process]\nwork_grace_s = 0.1\ngrace_period_s = 0.2\n")
     async with AsyncExitStack() as trouble:
         async with lab.supervised() as hive:
             await hive.submit(LaunchBots(what="shell", count=2))
