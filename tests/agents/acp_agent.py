@@ -3,6 +3,7 @@ writes one. It has no model: it does what the marks in the prompt say, one after
 
     [[say:TEXT]]            answer                      [[think:TEXT]]       a thought
     [[slow:N]]              N words, one every 20 ms    [[plan:A,B]]         a plan of two steps, the first is done
+    [[slow:N:S]]            N words, one every S s      [[clock:TEXT]]       TEXT and the time (perf_counter)
     [[tool:NAME:INPUT]]     use a tool without asking   [[ask:NAME:INPUT]]   ask for leave first
     [[diff:PATH:OLD:NEW]]   a tool that edits a file    [[recall]]           repeat the earlier prompts of the session
     [[usage:IN:OUT:CACHED]] tokens used by this turn    [[cost:USD]]         what the session has cost so far
@@ -22,6 +23,7 @@ import queue
 import re
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,10 +216,12 @@ class Turn:
             case "think":
                 self._update("agent_thought_chunk", content=_text(rest))
             case "slow":
-                for number in range(int(rest)):
-                    if self._cancelled.wait(0.02):
+                for number in range(int(part[0])):
+                    if self._cancelled.wait(float(part[1]) if part[1:] else 0.02):
                         break
                     self._say(f"word{number} ")
+            case "clock":
+                self._say(f"clock {rest} {time.perf_counter():.4f} ")
             case "plan":
                 steps = zip(rest.split(","), ("completed", "pending"), strict=True)
                 entries = [{"content": step, "status": status, "priority": "high"} for step, status in steps]

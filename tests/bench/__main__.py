@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from . import ageing, crashing, flooding, idling, screening, spawning, storing, surviving
+from . import ageing, crashing, flooding, idling, screening, spawning, storing, streaming, surviving
 from .figures import Figure, table
 
 MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -22,6 +22,8 @@ MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "idle": idling.idle,
     "paint": screening.paint,
     "keys": screening.keys,
+    "first-byte": streaming.first_byte,
+    "streams": streaming.streams,
     "stop": idling.stop,
     "store": storing.store,
     "sampler": idling.sampler,
