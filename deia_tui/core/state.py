@@ -140,9 +140,11 @@ class Telemetry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The newest state; `seq` numbers the last event in it, from which panes read what they miss."""
+    """The newest state; `seq` numbers the last event in it, from which panes read what they miss, and `said` the last
+    one of each bot that did anything since the supervisor started."""
 
     seq: int = 0
+    said: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     state: HiveState = HiveState()
     telemetry: Telemetry = Telemetry()
 

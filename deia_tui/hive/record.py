@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 from deia_tui.core import events as ev
 from deia_tui.core.alerts import Clear, Raise, concerns, settle
@@ -71,11 +73,11 @@ class Record:
         state = self.state
         for event in self._settled([wanted]):
             state = fold(state, event)
-        self._publish(Snapshot(seq=self._snapshot.seq, state=state, telemetry=self._snapshot.telemetry))
+        self._publish(replace(self._snapshot, state=state))
 
     def measure(self, telemetry: Telemetry) -> None:
         """Show new samples; they are not events."""
-        self._publish(Snapshot(seq=self._snapshot.seq, state=self.state, telemetry=telemetry))
+        self._publish(replace(self._snapshot, telemetry=telemetry))
 
     def _settled(self, wanted: Sequence[Raise | Clear]) -> Sequence[ev.Event]:
         if not wanted:
@@ -96,7 +98,9 @@ class Record:
         for entry in recorded:
             state = fold(state, entry.event)
         seq = max(self._snapshot.seq, recorded[-1].seq)
-        self._publish(Snapshot(seq=seq, state=state, telemetry=self._snapshot.telemetry))
+        news = {bot_id: entry.seq for entry in recorded if (bot_id := getattr(entry.event, "bot_id", None))}
+        said = MappingProxyType({**self._snapshot.said, **news})
+        self._publish(replace(self._snapshot, seq=seq, said=said, state=state))
         self._listener(recorded)
         return [entry.event for entry in recorded]
 

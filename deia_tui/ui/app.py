@@ -25,6 +25,9 @@ from deia_tui.ui.screen import ConsoleScreen
 from deia_tui.ui.theme import ASCII, UNICODE
 from deia_tui.ui.typeahead import TypeAhead
 
+HEAR_S = 0.01
+"""How often it is looked whether the selected bot said anything: an answer must not wait for the next picture."""
+
 
 class Leaving(StrEnum):
     """What the operator wants of the hive when the console closes."""
@@ -85,7 +88,7 @@ class ConsoleApp(App[Leaving]):
         self._announcer = Announcer(self._say, self._alarm)
         self._main = ConsoleScreen(client, self._orders, self._glyphs, feed_pace_s=0.5 if options.remote else 0.25)
         self.set_class(options.ascii, "-ascii")
-        self._bridge: Bridge | None = None
+        self._bridges: list[Bridge] = []
         self.type_ahead = TypeAhead(self)
         self.shown = Snapshot()
         self._first_frame = ExitStack()
@@ -102,13 +105,16 @@ class ConsoleApp(App[Leaving]):
         self.call_after_refresh(self._shown)
 
     def _shown(self) -> None:
-        self._bridge = Bridge(self._client, self._apply, pace_s=self._pace_s)
+        self._bridges = [
+            Bridge(self._client, self._apply, pace_s=self._pace_s),
+            Bridge(self._client, self._main.hear, pace_s=HEAR_S),
+        ]
         if self._on_shown is not None:
             self._on_shown()
 
     def on_unmount(self) -> None:
-        if self._bridge is not None:
-            self._bridge.close()
+        for bridge in self._bridges:
+            bridge.close()
 
     def _apply(self, snapshot: Snapshot) -> None:
         self.shown = snapshot

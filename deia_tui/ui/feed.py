@@ -1,4 +1,5 @@
-"""Reads what the selected bot said and did: everything at first, then what is new by sequence number, paced."""
+"""Reads what the selected bot said and did: everything at first, then what is new by sequence number; a few looks at
+once, so that an answer begins without delay, and paced when it goes on."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,10 +7,13 @@ from dataclasses import dataclass
 
 from deia_tui.core.client import ChatTurn, HiveClient, Recorded
 from deia_tui.core.errors import DeiaError
+from deia_tui.core.state import Snapshot
 
 FIRST_PAGE, BATCH = 500, 1000
 """Events to begin with; and more than BATCH between two looks: the panes start over from the end."""
 
+HURRIED = 6
+"""So many looks may follow one another without a pause; each pause of `pace_s` gives one back."""
 _AFTER_AN_ERROR_S = 5.0
 
 
@@ -49,15 +53,17 @@ class Feed:
         self._seen = 0
         self._newest = 0
         self._due = asyncio.Event()
+        self._hurried = 0.0
+        self._looked_at = 0.0
 
     def select(self, bot_id: str | None) -> None:
         self._wanted = bot_id
         self._due.set()
 
-    def wake(self, newest: int) -> None:
-        """The hive's sequence has come to `newest`."""
-        self._newest = newest
-        if newest > self._seen:
+    def wake(self, snapshot: Snapshot) -> None:
+        """Perhaps the selected bot said something."""
+        self._newest = max(self._newest, snapshot.said.get(self._shown or "", 0))
+        if self._newest > self._seen:
             self._due.set()
 
     async def run(self) -> None:
@@ -77,7 +83,14 @@ class Feed:
             await asyncio.sleep(min(0.1, self._pace_s))
         elif self._shown is not None and self._newest > self._seen:
             await self._continue(self._shown)
-            await asyncio.sleep(self._pace_s)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._hurried = max(0.0, self._hurried - (now - self._looked_at) / self._pace_s) + 1.0
+        self._looked_at = now
+        if self._hurried > HURRIED:
+            await asyncio.sleep((self._hurried - HURRIED) * self._pace_s)
 
     async def _open(self) -> None:
         bot_id = self._wanted
@@ -89,9 +102,11 @@ class Feed:
         turns = await self._client.chat(bot_id)
         recorded = await self._client.events(bot_id=bot_id, newest=True, limit=FIRST_PAGE)
         self._shown = bot_id
+        self._newest = 0
         self._seen = max(before, recorded[-1].seq if recorded else 0)
         news = [row for row in recorded if row.seq > before]
         self._show(Opened(bot_id=bot_id, turns=turns, recorded=recorded, news=news))
+        self.wake(self._client.snapshot())
 
     async def _continue(self, bot_id: str) -> None:
         newest = self._newest

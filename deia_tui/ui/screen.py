@@ -94,9 +94,13 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             self.snapshot = snapshot
             if snapshot.state.approvals != asked:
                 self._show_usable_keys()
-            self._feed.wake(snapshot.seq)
             if self._to_select is not None:
                 self.select(self._to_select)
+
+    def hear(self, snapshot: Snapshot) -> None:
+        """Somebody said something."""
+        if not self.frozen:
+            self._feed.wake(snapshot)
 
     def _show_feed(self, news: Opened | Continued) -> None:
         match news:
@@ -164,6 +168,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             return
         self.frozen = not self.frozen
         self.apply(self._newest)
+        self.hear(self._newest)
 
     def action_read_only(self) -> None:
         self._orders.read_only = self._header.read_only = not self._orders.read_only

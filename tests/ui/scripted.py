@@ -102,7 +102,8 @@ class ScriptedHive:
                 seq = self._snapshot.seq + 1
                 self._recorded.append(Recorded(seq, event))
                 self._note_turn(seq, event)
-                self._snapshot = replace(self._snapshot, seq=seq, state=fold(self._snapshot.state, event))
+                said = {**self._snapshot.said, **({bot_id: seq} if (bot_id := bot_of(event)) else {})}
+                self._snapshot = replace(self._snapshot, seq=seq, said=said, state=fold(self._snapshot.state, event))
             wakes = list(self._wakes)
         for wake in wakes:
             wake()

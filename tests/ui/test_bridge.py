@@ -74,11 +74,11 @@ async def test_the_feed_reads_every_event_of_its_bot_once_and_in_order() -> None
     for number in range(300):
         hive.answer("BOT-001", message, f"{number}\n")
         hive.alert("BOT-002", "of another bot")
-        feed.wake(hive.snapshot().seq)
+        feed.wake(hive.snapshot())
         if number % 10 == 0:
             await asyncio.sleep(0)
     hive.finish("BOT-001", message)
-    feed.wake(hive.snapshot().seq)
+    feed.wake(hive.snapshot())
     everything = await hive.events(bot_id="BOT-001", limit=10_000)
     await until(lambda: rows and rows[-1] == everything[-1])
     assert rows == everything
