@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from acp.schema import PromptResponse
 
 from deia_tui.bot.agents.acp.adapter import Acp
+from deia_tui.bot.agents.acp.tokens import usages_of
 from deia_tui.bot.agents.means import Means
 from deia_tui.bot.agents.place import Place
 from deia_tui.bot.agents.protocol import AgentFailed, Decision, Opened, TurnResult
@@ -167,13 +169,43 @@ async def test_the_conversation_goes_on_from_turn_to_turn(drive: Drive) -> None:
 async def test_tokens_and_costs_are_those_of_the_turn(drive: Drive) -> None:
     driven = await drive(model="small")
     assert (await driven.ask("[[usage:10:5:100]][[cost:0.5]]"))[0].usages == [
-        Usage(model="small", cost_usd=0.5),
-        Usage(model="small", input_tokens=10, output_tokens=5, cache_read_tokens=100),
+        Usage(model="small", input_tokens=10, output_tokens=5, cache_read_tokens=100, cost_usd=0.5)
     ]
     assert (await driven.ask("[[cost:0.75]]"))[0].usages == [Usage(model="small", cost_usd=0.25)]
-    assert (await driven.ask("[[cost:0.25]]"))[0].usages == [Usage(model="small", cost_usd=0.25)]
+    assert (await driven.ask("[[cost:0.25]][[error:1:no]]"))[0].usages == [Usage(model="small", cost_usd=0.25)]
     assert (await driven.ask("[[quota:gem:7:3]]"))[0].usages == [Usage(model="gem", input_tokens=7, output_tokens=3)]
     assert (await driven.ask("nothing is told"))[0].usages == []
+
+
+@pytest.mark.parametrize(
+    ("meta", "usages"),
+    [
+        (
+            {
+                "model": "m",
+                "token_count": {"totalTokens": 15, "inputTokens": 10, "cachedInputTokens": 8, "outputTokens": 5},
+            },
+            Usage(model="m", input_tokens=2, output_tokens=5, cache_read_tokens=8, cost_usd=1.0),
+        ),
+        (
+            {"token_count": {"totalTokens": 15, "inputTokens": 2, "outputTokens": 5, "reasoningOutputTokens": 8}},
+            Usage(model="?", input_tokens=2, output_tokens=13, cost_usd=1.0),
+        ),
+        ({"token_count": {"inputTokens": "many"}}, Usage(model="?", cost_usd=1.0)),
+        ({"token_count": 7}, Usage(model="?", cost_usd=1.0)),
+        ("nothing", Usage(model="?", cost_usd=1.0)),
+    ],
+    ids=["with cache", "without thoughts", "text", "number", "no object"],
+)
+def test_tokens_are_counted_once(meta: Any, usages: Usage) -> None:
+    response = PromptResponse(stop_reason="end_turn", field_meta={"quota": {"model_usage": [meta]}})
+    assert usages_of(response, 1.0, "?") == [usages]
+
+
+def test_a_cost_is_shared_by_the_models_it_was_for() -> None:
+    counts = [{"model": name, "token_count": {"inputTokens": tokens}} for name, tokens in (("a", 30), ("b", 10))]
+    response = PromptResponse(stop_reason="end_turn", field_meta={"quota": {"model_usage": counts}})
+    assert [(usage.model, usage.cost_usd) for usage in usages_of(response, 4.0, "")] == [("a", 3.0), ("b", 1.0)]
 
 
 @pytest.mark.parametrize(("how", "model", "says"), [("option", "large", "large"), ("method", "x/y/large", "large")])
@@ -274,6 +306,7 @@ async def test_an_agent_that_does_not_listen_is_ended_in_time(drive: Drive) -> N
         ('[[error:-32603:{"details": "API Error: 500 upset"}]]', Failure.OUTAGE, None, "500"),
         ('[[error:-32603:{"details": "API Error: 400 prompt is too long"}]]', Failure.REQUEST, None, "too long"),
         ("[[error:-32602:Invalid params]]", Failure.REQUEST, None, "Invalid params"),
+        ("[[error:503:upset]]", Failure.OUTAGE, None, "upset"),
         ("[[error:1234:something else]]", Failure.ERROR, None, "something else"),
         ("[[stop:refusal]]", Failure.REQUEST, None, "the model refused to answer"),
         ("[[say:unexpected status 401 Unauthorized: no key]]", Failure.AUTHENTICATION, None, "401"),

@@ -61,7 +61,7 @@ class Acp:
     async def prompt(self, text: str, turn: Turn) -> TurnResult:
         peer, companion = self._peer, self._companion
         assert peer and companion, "it was opened"
-        updates = Updates(turn, peer.ledger, self._means.spec.model)
+        updates = Updates(turn, peer.ledger, peer.model)
         requests = Requests(turn, updates)
         self._cancelling = None
         peer.begin(self._session, updates, requests)
@@ -91,20 +91,20 @@ class Acp:
 async def _ask(peer: Peer, session: str, text: str, updates: Updates) -> TurnResult:
     block = schema.TextContentBlock(type="text", text=text)
     request = schema.PromptRequest(session_id=session, prompt=[block])
+    response: schema.PromptResponse | None = None
     try:
         response = await peer.call("session/prompt", request, schema.PromptResponse)
     except RequestError as error:
         result, is_lost = failures.of_error(error)
         if is_lost:
             peer.give_up(f"it lost the process behind it: {result.error}")
-        return result
     except AgentFailed as error:
-        return TurnResult(status="failed", error=str(error), failure=Failure.OUTAGE)
+        result = TurnResult(status="failed", error=str(error), failure=Failure.OUTAGE)
     except ValidationError:
         why = "the agent answered a prompt with what is no answer to one"
-        return TurnResult(status="failed", error=why, failure=Failure.ERROR)
+        result = TurnResult(status="failed", error=why, failure=Failure.ERROR)
     has_used = updates.finish(response)
-    return _ended(response, updates, has_used=has_used)
+    return _ended(response, updates, has_used=has_used) if response else result
 
 
 def _command_line(spec: AgentSpec) -> tuple[str, ...]:

@@ -42,6 +42,8 @@ def of_error(error: RequestError) -> tuple[TurnResult, bool]:
     """How a turn failed, and whether the agent's inner process is lost with it."""
     text = _text(error)
     failure = Failure.AUTHENTICATION if error.code == AUTH_REQUIRED else _by_text(text)
+    if failure is None and 400 <= error.code < 600:  # the way of gemini
+        failure = _by_status(error.code)
     is_lost = failure is None and error.code in _LOST
     if failure is None:
         failure = Failure.OUTAGE if is_lost else Failure.REQUEST if error.code in _INVALID else Failure.ERROR
@@ -69,16 +71,20 @@ def _failed(text: str, failure: Failure) -> TurnResult:
 
 def _by_text(text: str) -> Failure | None:
     if found := _STATUS.search(text):
-        match int(found[1]):
-            case 401 | 403:
-                return Failure.AUTHENTICATION
-            case 429 | 529:
-                return Failure.OVERLOAD
-            case status if status >= 500 or status == 408:
-                return Failure.OUTAGE
-            case _:
-                return Failure.REQUEST
+        return _by_status(int(found[1]))
     return next((failure for failure, words in _WORDS if words.search(text)), None)
+
+
+def _by_status(status: int) -> Failure:
+    match status:
+        case 401 | 403:
+            return Failure.AUTHENTICATION
+        case 429 | 529:
+            return Failure.OVERLOAD
+        case _ if status >= 500 or status == 408:
+            return Failure.OUTAGE
+        case _:
+            return Failure.REQUEST
 
 
 def _retry_after_s(text: str) -> float | None:

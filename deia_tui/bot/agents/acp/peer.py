@@ -10,7 +10,8 @@ from acp.connection import Connection
 from pydantic import BaseModel, ValidationError
 
 from deia_tui.bot.agents.acp.requests import Requests
-from deia_tui.bot.agents.acp.updates import Ledger, Updates
+from deia_tui.bot.agents.acp.tokens import Ledger
+from deia_tui.bot.agents.acp.updates import Updates
 from deia_tui.bot.agents.acp.wire import Wire
 from deia_tui.bot.agents.companion import Companion
 from deia_tui.bot.agents.protocol import AgentFailed
@@ -24,6 +25,8 @@ class Peer:
         self._wire = Wire(companion, log)
         self._connection = Connection(self._hear, self._wire)
         self.ledger = Ledger()
+        self.model = ""
+        """What it said it uses."""
         self._session = ""
         self._updates: Updates | None = None
         self._requests: Requests | None = None
@@ -91,7 +94,7 @@ class Peer:
     def _hear_update(self, params: Any) -> None:
         """Of what comes outside a turn, only what an earlier conversation has cost is of interest."""
         try:
-            notification = schema.SessionNotification.model_validate(params)
+            notification = schema.SessionNotification.model_validate(_with_name(params, "update"))
         except ValidationError:
             return  # one of a newer version of the protocol
         if self._updates and notification.session_id == self._session:
@@ -100,7 +103,15 @@ class Peer:
             self.ledger.added(notification.update.cost)
 
     async def _hear_request(self, params: Any) -> schema.RequestPermissionResponse:
-        request = schema.RequestPermissionRequest.model_validate(params)
+        request = schema.RequestPermissionRequest.model_validate(_with_name(params, "toolCall"))
         if self._requests is None or request.session_id != self._session:
             return schema.RequestPermissionResponse(outcome=schema.DeniedOutcome(outcome="cancelled"))
         return await self._requests.ask(request)
+
+
+def _with_name(params: Any, key: str) -> Any:
+    """Newer agents tell the name of a tool in a field that our version of the protocol does not have."""
+    call = params.get(key) if isinstance(params, dict) else None
+    if isinstance(call, dict) and isinstance(call.get("name"), str):
+        call.setdefault("_meta", {"name": {"toolName": call["name"]}})
+    return params

@@ -14,6 +14,8 @@ from deia_tui.bot.agents.protocol import AgentFailed, Opened
 from deia_tui.core.errors import ConfigError
 from deia_tui.core.turns import Failure
 
+_UNKNOWN = ("default", "auto")
+"""What an agent calls its model that does not tell it."""
 _ABOUT_US = schema.Implementation(name="deia-tui", version="1")
 
 
@@ -23,7 +25,7 @@ async def enter(peer: Peer, means: Means, session: str, *, patience_s: float) ->
     try:
         capabilities = await entry.introduce()
         opened, offer = await entry.enter(session, capabilities)
-        await entry.choose_model(opened.session, offer)
+        peer.model = await entry.choose_model(opened.session, offer)
         await entry.choose_mode(opened.session, offer)
     except RequestError as error:
         raise entry.refusal(error) from error
@@ -78,18 +80,23 @@ class _Entry:
         offer = await self._call("session/new", self._where)
         return Opened(session=schema.NewSessionResponse.model_validate(offer).session_id, note=note), offer
 
-    async def choose_model(self, session: str, offer: dict[str, Any]) -> None:
-        """As a session's option, or by the older way of a method of its own."""
+    async def choose_model(self, session: str, offer: dict[str, Any]) -> str:
+        """As a session's option, or by the older way of a method of its own; returns what is used, "" for who knows."""
         wanted = self._means.spec.model
+        option, models = _option(offer, "model"), _models(offer)
         if not wanted:
-            return
-        if option := _option(offer, "model"):
+            current = option.current if option else models.current
+            return "" if current in _UNKNOWN else current
+        if any("{model}" in word for word in self._means.spec.argv):
+            return wanted  # it was told when it was started
+        if option:
             await self._set_option(session, option, self._offered("model", (wanted, short_name(wanted)), option.values))
-        elif models := _models(offer):
-            model = self._offered("model", (wanted, short_name(wanted)), models)
+        elif models.values:
+            model = self._offered("model", (wanted, short_name(wanted)), models.values)
             await self._call("session/set_model", {"sessionId": session, "modelId": model})
-        elif not any("{model}" in word for word in self._means.spec.argv):
+        else:
             self._means.log(f"{self.name} lets nobody choose its model: '{wanted}' was not passed on.")
+        return wanted
 
     async def choose_mode(self, session: str, offer: dict[str, Any]) -> None:
         wanted = self._means.spec.mode
@@ -147,13 +154,15 @@ def _way_back(capabilities: schema.AgentCapabilities) -> str | None:
 class _Option:
     option_id: str
     values: list[str]
+    current: str = ""
 
 
 def _option(offer: dict[str, Any], category: str) -> _Option | None:
     """A choice the session offers."""
     for option in schema.LoadSessionResponse.model_validate(offer).config_options or ():
         if isinstance(option, schema.SessionConfigOptionSelect) and category in (option.category, option.id):
-            return _Option(option.id, [value for each in option.options for value in _values(each)])
+            values = [value for each in option.options for value in _values(each)]
+            return _Option(option.id, values, option.current_value)
     return None
 
 
@@ -163,8 +172,10 @@ def _values(option: schema.SessionConfigSelectOption | schema.SessionConfigSelec
     return [option.value]
 
 
-def _models(offer: dict[str, Any]) -> list[str]:
+def _models(offer: dict[str, Any]) -> _Option:
     """Not in the protocol any more, and still what some agents offer."""
     models = offer.get("models")
-    listed = models.get("availableModels") if isinstance(models, dict) else None
-    return [str(each.get("modelId")) for each in listed or () if isinstance(each, dict)]
+    if not isinstance(models, dict) or not isinstance(listed := models.get("availableModels"), list):
+        return _Option("models", [])
+    values = [str(each.get("modelId")) for each in listed if isinstance(each, dict)]
+    return _Option("models", values, str(models.get("currentModelId", "")))

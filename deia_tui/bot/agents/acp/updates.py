@@ -1,4 +1,5 @@
-"""Turns what an ACP agent reports during a prompt into a bot's turn: tool calls whole, costs as what was added."""
+"""Turns what an ACP agent reports during a prompt into a bot's turn; tool calls, of which it only tells what changed,
+are made whole."""
 
 import json
 from dataclasses import replace
@@ -6,26 +7,14 @@ from typing import Any
 
 from acp import schema
 
+from deia_tui.bot.agents.acp.tokens import Ledger, usages_of
 from deia_tui.bot.agents.protocol import Turn
-from deia_tui.core.turns import Diff, PlanEntry, ToolCall, Usage
+from deia_tui.core.turns import Diff, PlanEntry, ToolCall
 
 _REMEMBERED = 1000
 """Tool calls of a turn whose beginning is kept to complete what follows."""
 _TEXT_KEPT = 4096
 """Characters of the answer that are looked at when it may be an error."""
-
-
-class Ledger:
-    """What a session has cost so far, as agents tell it: in total, and from 0 again when they were started anew."""
-
-    def __init__(self) -> None:
-        self._total_usd = 0.0
-
-    def added(self, cost: schema.Cost | None) -> float | None:
-        if cost is None or cost.currency.upper() != "USD":
-            return None
-        before, self._total_usd = self._total_usd, cost.amount
-        return cost.amount - before if cost.amount >= before else cost.amount
 
 
 class Updates:
@@ -38,6 +27,7 @@ class Updates:
         self._ledger = ledger
         self._model = model
         self._calls: dict[str, ToolCall] = {}
+        self._cost_usd = 0.0
 
     def take(self, update: Any) -> None:
         match update:
@@ -52,8 +42,7 @@ class Updates:
             case schema.AgentPlanContentUpdate(plan=schema.PlanUpdateItems(entries=entries)):
                 self._turn.plan([_plan_entry(entry) for entry in entries])
             case schema.UsageUpdate(cost=cost):
-                if added := self._ledger.added(cost):
-                    self._turn.usage(Usage(model=self._model, cost_usd=added))
+                self._cost_usd += self._ledger.added(cost)
             case _:
                 pass  # commands, modes, titles: nothing of a turn
 
@@ -68,9 +57,9 @@ class Updates:
         self._calls[call_id] = call
         return call
 
-    def finish(self, response: schema.PromptResponse) -> bool:
-        """Report the tokens; returns whether any were told of."""
-        usages = _usages(response, self._model)
+    def finish(self, response: schema.PromptResponse | None) -> bool:
+        """Report what the turn used, as far as it is told; returns whether anything was."""
+        usages = usages_of(response, self._cost_usd, self._model)
         for usage in usages:
             self._turn.usage(usage)
         return bool(usages)
@@ -139,37 +128,3 @@ def _content(blocks: list[Any]) -> tuple[tuple[Diff, ...], str]:
 
 def _plan_entry(entry: schema.PlanEntry) -> PlanEntry:
     return PlanEntry(content=entry.content, status=entry.status, priority=entry.priority)
-
-
-def _usages(response: schema.PromptResponse, model: str) -> list[Usage]:
-    """Of this turn, by model where the agent tells it."""
-    if response.usage:
-        return [_used(response.usage, model)]
-    quota = (response.field_meta or {}).get("quota")
-    if not isinstance(quota, dict):
-        return []
-    shares = [each for each in quota.get("model_usage") or () if isinstance(each, dict)] or [quota]
-    found = [_quota(share.get("token_count"), str(share.get("model") or model)) for share in shares]
-    return [usage for usage in found if usage]
-
-
-def _used(used: schema.Usage, model: str) -> Usage:
-    """The total is the sum of what was told apart: where it is smaller, tokens are told twice."""
-    read, written, thought = (used.cached_read_tokens or 0, used.cached_write_tokens or 0, used.thought_tokens or 0)
-    given, made = used.input_tokens, used.output_tokens
-    if used.total_tokens >= given + made + read + written + thought:
-        made += thought
-    elif used.total_tokens < given + made + read + written:
-        given = max(given - read - written, 0)
-    return Usage(
-        model=model, input_tokens=given, output_tokens=made, cache_read_tokens=read, cache_write_tokens=written
-    )
-
-
-def _quota(count: Any, model: str) -> Usage | None:
-    """The way of gemini."""
-    if not isinstance(count, dict):
-        return None
-    tokens = [count.get(name) for name in ("input_tokens", "output_tokens")]
-    given, made = (number if isinstance(number, int) and number >= 0 else 0 for number in tokens)
-    return Usage(model=model, input_tokens=given, output_tokens=made) if given or made else None
