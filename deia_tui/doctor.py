@@ -17,7 +17,7 @@ from typing import Literal
 import click
 import psutil
 
-from deia_tui import cli
+from deia_tui import adapters, cli
 from deia_tui.core.errors import DeiaError
 from deia_tui.folder import Folder
 
@@ -117,6 +117,12 @@ def _settings(folder: Folder) -> Iterator[Finding]:
     yield Finding("problem" if taken == total else "ok", "ports", text)
 
 
+def _adapters(folder: Folder) -> Iterator[Finding]:
+    """Kinds of agents that other packages bring."""
+    for kind, problem in adapters.problems().items():
+        yield Finding("warning" if problem else "ok", "adapter", problem or kind)
+
+
 def _supervisor(folder: Folder) -> Iterator[Finding]:
     from deia_tui.hive.lock import HiveLock, HiveTaken
 
@@ -164,4 +170,11 @@ def _is_free(port: int) -> bool:
     return True
 
 
-CHECKS: tuple[Callable[[Folder], Iterator[Finding]], ...] = (_system, _folder, _settings, _supervisor, _login)
+CHECKS: tuple[Callable[[Folder], Iterator[Finding]], ...] = (
+    _system,
+    _folder,
+    _settings,
+    _adapters,
+    _supervisor,
+    _login,
+)

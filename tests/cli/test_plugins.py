@@ -67,6 +67,7 @@ def test_a_package_that_is_broken_is_a_sentence_and_no_dead_host(
     module = packages / "deia_parrot.py"
     working = module.read_text()
     module.write_text(broken)
+    assert f"(package deia-parrot) {why}" in operator.run("doctor").stdout
     operator.serve()
     refused = operator.run("launch", "polly")
     assert refused.returncode == 1
