@@ -15,7 +15,7 @@ _BUILT_IN = {
     "shell": "deia_tui.bot.agents.shell:shell",
     "command": "deia_tui.bot.agents.command:command",
     "acp": "deia_tui.bot.agents.acp.adapter:acp",
-    "claude": "deia_tui.bot.agents.claude:claude",
+    "claude": "deia_tui.bot.agents.claude.adapter:claude",
 }
 
 Factory = Callable[[Any], Any]

@@ -4,6 +4,7 @@ markers of llm_answers.py. Waits between retries are shorter, conversations are 
 Markers of its own, for what a program may do wrong:
 
     [[garbage]]         lines that are no JSON, before the answer
+    [[strange]]         lines of every type, with what does not belong there, before the answer
     [[line:BYTES]]      one line that long, before the answer
     [[stderr:LINES]]    so many lines on stderr, before the answer
     [[ask:SUBTYPE]]     a control request that nobody knows; its answer is said
@@ -24,6 +25,7 @@ import sys
 import threading
 import uuid
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -34,7 +36,7 @@ from tests.agents.llm_answers import Answers
 from tests.agents.llm_dialects import Anthropic, Asked, Plan
 
 Json = dict[str, Any]
-_OWN = re.compile(r"\[\[(garbage|line|stderr|ask|again|broken|helper|die)(?::(.*?))?\]\]")
+_OWN = re.compile(r"\[\[(garbage|strange|line|stderr|ask|again|broken|helper|die)(?::(.*?))?\]\]")
 _RETRIES = 10
 _RETRY_S = 0.05
 _ERRORS = {401: "authentication_failed", 403: "authentication_failed", 429: "rate_limit", 529: "overloaded"}
@@ -149,6 +151,9 @@ class Replica:
             match what:
                 case "garbage":
                     self.write("Warning: this is no JSON\n[1, 2\n\x00\x1b[31m")
+                case "strange":
+                    for shape in strange():
+                        self.write(json.dumps(shape))
                 case "line":
                     self.say("system", subtype="status", status="x" * int(value))
                 case "stderr":
@@ -287,6 +292,24 @@ class Replica:
         block = {"tool_use_id": id, "type": "tool_result", "content": content, "is_error": is_error}
         message = {"role": "user", "content": [block]}
         self.say("user", message=message, parent_tool_use_id=None, tool_use_result=found)
+
+
+def strange() -> Iterator[Json]:
+    odd = (None, 7, "text", [None], {"x": []})
+    for value in odd:
+        block = {"type": "tool_use", "id": "odd", "name": "MultiEdit", "input": {"file_path": "/a", "edits": value}}
+        yield {"type": "assistant", "message": {"id": value, "model": value, "usage": value, "content": [block, value]}}
+        result = {"type": "tool_result", "tool_use_id": "odd", "content": value}
+        yield {"type": "user", "message": {"content": [result, value]}, "tool_use_result": value}
+        yield {"type": "stream_event", "event": {"type": "message_delta", "usage": value}}
+        yield {"type": "stream_event", "event": {"type": "content_block_start", "content_block": value}}
+        retry = {"attempt": value, "error_status": value, "retry_delay_ms": value}
+        yield {"type": "system", "subtype": "api_retry", **retry}
+        yield {"type": "control_request", "request_id": value, "request": value}
+        yield {"type": "control_response", "response": value}
+        yield {"type": value}
+        for kind in ("assistant", "user", "stream_event", "system"):
+            yield {"type": kind, "message": value, "event": value, "subtype": value}
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deia_tui.bot.agents.claude import Claude
+from deia_tui.bot.agents.claude.adapter import Claude
 from deia_tui.bot.agents.means import Means
 from deia_tui.bot.agents.place import Place
 from deia_tui.bot.agents.protocol import AgentFailed, Opened
@@ -339,8 +339,13 @@ async def test_another_program_altogether_is_given_up(make: Make, program: tuple
 async def test_lines_that_are_no_json_are_told_and_passed_over(agent: Claude) -> None:
     result, turn = await answered(agent, "[[garbage]]")
     assert (result.status, turn.text) == ("answered", "stub: turn 1: [[garbage]]")
-    assert turn.remarks[0] == "Claude Code wrote what is no JSON: Warning: this is no JSON"
+    assert turn.remarks[0] == "Claude Code wrote what cannot be understood: Warning: this is no JSON"
     assert len(turn.remarks) == 3
+
+
+async def test_lines_of_another_shape_are_passed_over(agent: Claude) -> None:
+    result, turn = await answered(agent, "[[strange]]")
+    assert (result.status, turn.text) == ("answered", "stub: turn 1: [[strange]]")
 
 
 async def test_a_line_of_5_mb_is_a_line(agent: Claude) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deia_tui.bot.agents.claude import Claude
+from deia_tui.bot.agents.claude.adapter import Claude
 from deia_tui.bot.agents.means import Means
 from deia_tui.bot.agents.place import Place
 from deia_tui.bot.agents.protocol import Opened

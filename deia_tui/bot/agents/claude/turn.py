@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deia_tui.bot.agents.claude_tools import Plan, diffs_of, kind_of, result_text, text_of, title_of
-from deia_tui.bot.agents.claude_usage import TurnLedger, usage_of
+from deia_tui.bot.agents.claude.tools import Plan, diffs_of, kind_of, result_text, text_of, title_of
+from deia_tui.bot.agents.claude.usage import TurnLedger, usage_of
 from deia_tui.bot.agents.protocol import Turn, TurnResult
 from deia_tui.core.turns import Failure, StopReason, ToolCall, ToolStatus, Usage
 

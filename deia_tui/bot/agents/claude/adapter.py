@@ -8,14 +8,12 @@ import asyncio
 import json
 import shutil
 import uuid
-from collections.abc import Coroutine
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from deia_tui.bot.agents.claude_tools import Plan, subject_of, text_of
-from deia_tui.bot.agents.claude_turn import Json, Reading
-from deia_tui.bot.agents.claude_usage import Ledger, TurnLedger
+from deia_tui.bot.agents.claude.process import Process
+from deia_tui.bot.agents.claude.tools import Plan, subject_of, text_of
+from deia_tui.bot.agents.claude.turn import Json, Reading
+from deia_tui.bot.agents.claude.usage import TurnLedger
 from deia_tui.bot.agents.companion import Companion
 from deia_tui.bot.agents.means import Means
 from deia_tui.bot.agents.program import NotStarted
@@ -40,52 +38,13 @@ START_S = 60.0
 _INITIALIZE = "initialize"
 _LOST_CONVERSATION = "No conversation found"
 _GARBAGE_LINES = 20
-"""So many lines that are no JSON are shown of a process."""
+"""So many lines that cannot be understood are shown of a process."""
 _OPTIONS = (
     PermissionOption(option_id="allow", name="Allow once", kind="allow_once"),
     PermissionOption(option_id="always", name="Always allow", kind="allow_always"),
     PermissionOption(option_id="deny", name="Deny", kind="reject_once"),
 )
 _DENIED = "The user does not want this to be done."
-
-
-@dataclass(slots=True)
-class _Process:
-    """One process, from its start to its end; `quiet` is cleared while it is in a turn that nobody asked for."""
-
-    companion: Companion
-    started: asyncio.Future[None]
-    ledger: Ledger = field(default_factory=Ledger)
-    quiet: asyncio.Event = field(default_factory=asyncio.Event)
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    asking: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    garbage: int = 0
-
-    def do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        return task
-
-    def post(self, message: Json) -> None:
-        """In the order of the calls. What the process does not take is answered by its end, which is seen anyway."""
-        self.do(self._write(json.dumps(message).encode()))
-
-    async def _write(self, line: bytes) -> None:
-        with suppress(AgentFailed):
-            await self.companion.write(line)
-
-    def request(self, what: str) -> None:
-        """Whose answer carries the same name."""
-        self.post({"type": "control_request", "request_id": what, "request": {"subtype": what}})
-
-    def reply(self, request_id: str, **response: Any) -> None:
-        self.post({"type": "control_response", "response": {"request_id": request_id, **response}})
-
-    async def close(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await self.companion.close()
 
 
 @dataclass(slots=True)
@@ -102,7 +61,7 @@ class _Current:
 class Claude:
     means: Means
     start_s: float = START_S
-    _process: _Process | None = None
+    _process: Process | None = None
     _current: _Current | None = None
     _plan: Plan = field(default_factory=Plan)
 
@@ -184,7 +143,7 @@ class Claude:
             companion = await Companion.start(self._argv(*session), place, means.children, means.log)
         except NotStarted as error:
             raise AgentFailed(f"Claude Code was not started: {error}.") from error
-        process = self._process = _Process(companion, asyncio.get_running_loop().create_future())
+        process = self._process = Process(companion, asyncio.get_running_loop().create_future())
         process.quiet.set()
         process.do(self._read(process))
         process.request(_INITIALIZE)
@@ -202,7 +161,7 @@ class Claude:
 
     # What it says
 
-    async def _read(self, process: _Process) -> None:
+    async def _read(self, process: Process) -> None:
         why = ""
         try:
             while (line := await process.companion.line()) is not None:
@@ -212,12 +171,15 @@ class Claude:
         await process.companion.close()
         self._lose(why or f"Claude Code ended ({await process.companion.ended()}).")
 
-    def _take(self, process: _Process, raw: bytes) -> None:
+    def _take(self, process: Process, raw: bytes) -> None:
         try:
-            line = json.loads(raw)
-        except (ValueError, RecursionError):
-            line = None
-        match line:
+            self._understand(process, raw)
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+            self._garbage(process, raw)
+
+    def _understand(self, process: Process, raw: bytes) -> None:
+        """Raises whatever a line leads to that is not as agreed."""
+        match line := json.loads(raw):
             case {"type": "control_response", "response": {"request_id": "initialize"} as answer}:
                 self._initialized(process, answer)
             case {"type": "control_request", "request_id": str() as id, "request": dict() as request}:
@@ -233,9 +195,9 @@ class Claude:
             case dict():
                 return
             case _:
-                self._garbage(process, raw)
+                raise ValueError("no object")
 
-    def _take_in_turn(self, process: _Process, current: _Current, line: Json) -> None:
+    def _take_in_turn(self, process: Process, current: _Current, line: Json) -> None:
         was_hopeless = current.reading.is_hopeless
         result = current.reading.take(line)
         if current.reading.is_hopeless and not was_hopeless:
@@ -243,14 +205,14 @@ class Claude:
         if result and not current.ended.done():
             current.ended.set_result(result)
 
-    def _garbage(self, process: _Process, raw: bytes) -> None:
+    def _garbage(self, process: Process, raw: bytes) -> None:
         process.garbage += 1
         if process.garbage > _GARBAGE_LINES:
             return
-        said = f"Claude Code wrote what is no JSON: {raw[:200].decode(errors='replace')}"
+        said = f"Claude Code wrote what cannot be understood: {raw[:200].decode(errors='replace')}"
         self._current.turn.remark(said) if self._current else self.means.log(said)
 
-    def _initialized(self, process: _Process, answer: Json) -> None:
+    def _initialized(self, process: Process, answer: Json) -> None:
         if process.started.done():
             return
         if answer.get("subtype") == "success":
@@ -273,7 +235,7 @@ class Claude:
 
     # What it is told
 
-    async def _say(self, process: _Process, current: _Current, text: str) -> None:
+    async def _say(self, process: Process, current: _Current, text: str) -> None:
         await process.quiet.wait()
         if current.is_cancelled:
             if not current.ended.done():
@@ -282,29 +244,25 @@ class Claude:
         message = {"role": "user", "content": text}
         process.post({"type": "user", "message": message, "parent_tool_use_id": None, "session_id": ""})
 
-    def _requested(self, process: _Process, id: str, request: Json) -> None:
+    def _requested(self, process: Process, id: str, request: Json) -> None:
         match request:
             case {"subtype": "can_use_tool", "tool_name": str() as tool, "input": dict() as given} if self._current:
                 asking = process.do(self._ask(process, self._current.turn, id, tool, given))
                 process.asking[id] = asking
                 asking.add_done_callback(lambda _: process.asking.pop(id, None))
             case {"subtype": "can_use_tool"}:
-                _deny(process, id, "Nobody can be asked between two messages.")
+                process.deny(id, "Nobody can be asked between two messages.")
             case _:
                 what = f"This client does not know requests of type {request.get('subtype')}."
-                process.reply(id, subtype="error", error=what)
+                process.refuse(id, what)
 
-    async def _ask(self, process: _Process, turn: Turn, id: str, tool: str, given: Json) -> None:
+    async def _ask(self, process: Process, turn: Turn, id: str, tool: str, given: Json) -> None:
         title = subject_of(given, self.means.place.folder) or tool
         decision = await turn.ask(tool=tool, title=title, input=text_of(given), options=_OPTIONS)
         if decision.allows:
-            process.reply(id, subtype="success", response={"behavior": "allow", "updatedInput": given})
+            process.allow(id, given)
         else:
-            _deny(process, id, decision.note or _DENIED)
-
-
-def _deny(process: _Process, id: str, message: str) -> None:
-    process.reply(id, subtype="success", response={"behavior": "deny", "message": message})
+            process.deny(id, decision.note or _DENIED)
 
 
 def claude(means: Means) -> Claude:
