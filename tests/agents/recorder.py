@@ -31,6 +31,7 @@ class Recorder:
     plans: list[tuple[PlanEntry, ...]] = field(default_factory=list)
     usages: list[Usage] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    sessions: list[str] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     wrote: asyncio.Event = field(default_factory=asyncio.Event)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -64,6 +65,9 @@ class Recorder:
     def degraded(self, reason: str) -> None:
         self.troubles.append(reason)
         self.troubled.set()
+
+    def session(self, session: str) -> None:
+        self.sessions.append(session)
 
     async def ask(self, *, tool: str, title: str, input: str, options: Sequence[PermissionOption]) -> Decision:
         question = Question(tool, title, input, tuple(option.kind for option in options))

@@ -22,7 +22,9 @@ from .conftest import PYTHON, Launch, text_of
 
 REPLICA = (PYTHON, "-S", "-E", str(Path(__file__).parents[1] / "agents" / "claude_replica.py"))
 INTERRUPT_S = 2.0
-"""The promise is kept thirty times over on a quiet machine."""
+"""A promise; on a quiet machine it takes a hundredth of it."""
+
+LOST = "5f0c9f0e-0000-4000-8000-000000000000"
 
 Make = Callable[..., Claude]
 
@@ -258,29 +260,31 @@ async def test_a_broken_stream_that_is_asked_for_again_is_whole(agent: Claude) -
 
 async def test_a_conversation_goes_on_after_any_death(make: Make) -> None:
     agent = make()
-    opened = await agent.open("")
-    assert opened.session and not opened.resumed and not opened.note
-    await answered(agent, "one")
-    result, _ = await answered(agent, "[[die]]")
+    assert await agent.open("") == Opened()
+    _, turn = await answered(agent, "one")
+    [session] = turn.sessions
+    result, turn = await answered(agent, "[[die]]")
     assert (result.status, result.failure, result.error) == ("failed", Failure.OUTAGE, "Claude Code ended (SIGKILL).")
+    assert not turn.sessions
     assert await agent.ended() == "SIGKILL"
     assert not agent.running
     await agent.close()
     for next_one in (agent, make()):
-        assert await next_one.open(opened.session) == Opened(session=opened.session, resumed=True)
+        assert await next_one.open(session) == Opened(session=session, resumed=True)
         await answered(next_one, "more")
         await next_one.close()
-    assert await agent.open(opened.session) == Opened(session=opened.session, resumed=True)
+    assert await agent.open(session) == Opened(session=session, resumed=True)
     assert (await answered(agent, "last"))[1].text == "stub: turn 5: last"
 
 
 async def test_a_conversation_that_is_lost_is_begun_anew(make: Make) -> None:
     agent = make()
-    opened = await agent.open("5f0c9f0e-0000-4000-8000-000000000000")
-    assert opened.session != "5f0c9f0e-0000-4000-8000-000000000000"
-    assert not opened.resumed
-    assert opened.note == "Claude Code does not have the earlier conversation any more: a new one was begun."
-    assert (await answered(agent, "hello"))[1].text == "stub: turn 1: hello"
+    opened = await agent.open(LOST)
+    note = "Claude Code does not have the earlier conversation any more: a new one was begun."
+    assert opened == Opened(note=note)
+    _, turn = await answered(agent, "hello")
+    assert turn.text == "stub: turn 1: hello"
+    assert turn.sessions and LOST not in turn.sessions
 
 
 async def test_killed_between_two_turns_it_is_seen_at_once(agent: Claude) -> None:
@@ -320,20 +324,14 @@ async def test_a_version_that_lacks_an_option_is_too_old(make: Make) -> None:
         await make(program=("sh", "-c", "echo \"error: unknown option '--verbose'\" >&2; exit 1")).open("")
 
 
-async def test_a_program_that_says_nothing_is_given_up(make: Make) -> None:
-    agent = make("--mute")
-    agent.start_s = 0.3
-    with pytest.raises(AgentFailed, match="did not answer"):
-        await agent.open("")
-    assert not agent.running
-
-
-@pytest.mark.parametrize("program", [("cat",), ("yes", "no JSON"), ("sh", "-c", "exec yes >&2")])
-async def test_another_program_altogether_is_given_up(make: Make, program: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("program", [("cat",), ("yes", "no JSON"), ("sh", "-c", "exec yes >&2"), (*REPLICA, "--mute")])
+async def test_another_program_altogether_holds_up_nothing(make: Make, program: tuple[str, ...]) -> None:
     agent = make(program=program)
-    agent.start_s = 0.3
-    with pytest.raises(AgentFailed):
-        await agent.open("")
+    with pytest.raises((AgentFailed, TimeoutError)):
+        async with asyncio.timeout(0.3):
+            await agent.open("")
+    await agent.close()
+    assert not agent.running
 
 
 async def test_lines_that_are_no_json_are_told_and_passed_over(agent: Claude) -> None:
@@ -354,7 +352,10 @@ async def test_a_line_of_5_mb_is_a_line(agent: Claude) -> None:
 
 async def test_a_line_without_end_is_the_end_of_the_program(agent: Claude) -> None:
     result, _ = await answered(agent, "[[line:20000000]]")
-    assert (result.failure, result.error) == (Failure.OUTAGE, "The agent wrote a line of more than 16 MiB.")
+    assert (result.failure, result.error) == (
+        Failure.OUTAGE,
+        "Claude Code was lost: the agent wrote a line of more than 16 MiB.",
+    )
     assert not agent.running
 
 

@@ -1,6 +1,7 @@
 """Real agent programs from a registry, and the API they talk to. `make test-agents` installs them and names the folder
 they are in; without it these tests are skipped."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import Iterator
@@ -42,6 +43,13 @@ def claude_env(programs: str, stub: Stub, tmp_path: Path) -> dict[str, str]:
         "DISABLE_ERROR_REPORTING": "1",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     }
+
+
+async def kept(home: Path) -> None:
+    """Claude Code keeps a conversation on disk a moment after its first answer."""
+    async with asyncio.timeout(20):
+        while not list(home.glob(".claude/projects/*/*.jsonl")):
+            await asyncio.sleep(0.01)
 
 
 def needs(program: str, programs: str) -> None:

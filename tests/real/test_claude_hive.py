@@ -10,7 +10,7 @@ import pytest
 
 from tests.hives import TrialHive, trial_hive, until
 
-from .conftest import needs
+from .conftest import kept, needs
 
 pytestmark = pytest.mark.real_agent
 
@@ -32,13 +32,15 @@ def claude(hive: TrialHive) -> int:
     return found[0] if len(found) == 1 else 0
 
 
-def test_a_conversation_outlives_agent_and_bot(hive: TrialHive) -> None:
+async def test_a_conversation_outlives_agent_and_bot(hive: TrialHive, tmp_path: Path) -> None:
     asked = time.monotonic()
     [bot] = hive.launch("claude", 1)
     print(f"launched after {time.monotonic() - asked:.2f} s")
     asked = time.monotonic()
     assert "stub: turn 1: one" in hive.cli("send", bot, "one")
     print(f"answered after {time.monotonic() - asked:.2f} s")
+
+    await kept(tmp_path)
 
     first = until(lambda: claude(hive), "Claude Code")
     os.kill(first, signal.SIGKILL)

@@ -19,7 +19,7 @@ from deia_tui.core.turns import Failure, PlanEntry
 from tests.agents.llm_stub import Stub
 from tests.agents.recorder import Recorder, answered, cancelled, deciding, undecided
 
-from .conftest import needs
+from .conftest import kept, needs
 
 pytestmark = pytest.mark.real_agent
 INTERRUPT_S = 2.0
@@ -193,16 +193,17 @@ async def test_no_key_at_all_is_a_matter_of_authentication(make: Make) -> None:
 
 async def test_kill_nine_and_resume(make: Make, tmp_path: Path) -> None:
     agent = make()
-    opened = await agent.open("")
-    await answered(agent, "one")
-    await kept(tmp_path, opened.session)
+    await agent.open("")
+    _, turn = await answered(agent, "one")
+    [session] = turn.sessions
+    await kept(tmp_path)
     running = asyncio.create_task(answered(agent, "[[stall]]", turn := Recorder()))
     await turn.wrote.wait()
     os.kill(pid_of(agent), signal.SIGKILL)
     result, _ = await running
     assert (result.failure, result.error) == (Failure.OUTAGE, "Claude Code ended (SIGKILL).")
     await agent.close()
-    assert await agent.open(opened.session) == Opened(session=opened.session, resumed=True)
+    assert await agent.open(session) == Opened(session=session, resumed=True)
     assert re.fullmatch("stub: turn [23]: two", (await answered(agent, "two"))[1].text), "the killed turn may be in it"
 
 
@@ -211,10 +212,3 @@ async def test_a_conversation_that_is_lost_is_begun_anew(make: Make) -> None:
     opened = await agent.open("5f0c9f0e-0000-4000-8000-000000000000")
     assert not opened.resumed and opened.note
     assert (await answered(agent, "hello"))[1].text == "stub: turn 1: hello"
-
-
-async def kept(home: Path, session: str) -> None:
-    """It keeps a conversation on disk a moment after its answer."""
-    async with asyncio.timeout(20):
-        while not list(home.glob(f".claude/projects/*/{session}.jsonl")):
-            await asyncio.sleep(0.01)

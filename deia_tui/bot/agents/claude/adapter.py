@@ -34,7 +34,6 @@ _ENVIRONMENT = {
 }
 """What is set unless the operator sets it otherwise."""
 _INSTALL = "install it with: npm install -g @anthropic-ai/claude-code"
-START_S = 60.0
 _INITIALIZE = "initialize"
 _LOST_CONVERSATION = "No conversation found"
 _GARBAGE_LINES = 20
@@ -60,7 +59,9 @@ class _Current:
 @dataclass(slots=True)
 class Claude:
     means: Means
-    start_s: float = START_S
+    _session: str = ""
+    _is_told: bool = False
+    """Whether the bot knows by what the conversation can be resumed: only once there is something to resume."""
     _process: Process | None = None
     _current: _Current | None = None
     _plan: Plan = field(default_factory=Plan)
@@ -82,15 +83,15 @@ class Claude:
         if session:
             try:
                 await self._start("--resume", session)
+                self._session, self._is_told = session, True
                 return Opened(session=session, resumed=True)
             except AgentFailed as error:
                 if _LOST_CONVERSATION not in str(error):
                     raise
                 note = "Claude Code does not have the earlier conversation any more: a new one was begun."
-        self._plan = Plan()
-        session = str(uuid.uuid4())
-        await self._start("--session-id", session)
-        return Opened(session=session, note=note)
+        self._session, self._is_told, self._plan = str(uuid.uuid4()), False, Plan()
+        await self._start("--session-id", self._session)
+        return Opened(note=note)
 
     async def prompt(self, text: str, turn: Turn) -> TurnResult:
         process = self._process
@@ -148,11 +149,7 @@ class Claude:
         process.do(self._read(process))
         process.request(_INITIALIZE)
         try:
-            async with asyncio.timeout(self.start_s):
-                await process.started
-        except TimeoutError:
-            await process.close()
-            raise AgentFailed(f"Claude Code did not answer within {self.start_s:.0f} s of its start.") from None
+            await process.started
         except AgentFailed as error:
             await process.close()
             if "unknown option" in str(error):
@@ -167,7 +164,7 @@ class Claude:
             while (line := await process.companion.line()) is not None:
                 self._take(process, line)
         except AgentFailed as error:
-            why = str(error)
+            why = f"Claude Code was lost: {error}."
         await process.companion.close()
         self._lose(why or f"Claude Code ended ({await process.companion.ended()}).")
 
@@ -198,6 +195,9 @@ class Claude:
                 raise ValueError("no object")
 
     def _take_in_turn(self, process: Process, current: _Current, line: Json) -> None:
+        if not self._is_told:
+            current.turn.session(self._session)
+            self._is_told = True
         was_hopeless = current.reading.is_hopeless
         result = current.reading.take(line)
         if current.reading.is_hopeless and not was_hopeless:
