@@ -21,10 +21,10 @@ LOOK_EVERY_S = 1.0
 
 @dataclass(slots=True)
 class _Bill:
-    """One turn's use of one model, by the table and by the agent, where both know."""
+    """One turn's use of one model, by the table and by the agent, which may tell of the costs apart from the tokens."""
 
     table_usd: float = 0.0
-    agent_usd: float = 0.0
+    agent_usd: float | None = None
 
 
 class Accounts:
@@ -49,10 +49,11 @@ class Accounts:
         lines: list[ev.Event] = []
         for event in events:
             match event:
-                case ev.UsageReported(usage=Usage(cost_usd=float(by_agent)), cost_usd=float(by_table)):
+                case ev.UsageReported(usage=Usage(cost_usd=by_agent), cost_usd=float(by_table)):
                     bill = self._bills[event.message_id][event.usage.model]
                     bill.table_usd += by_table
-                    bill.agent_usd += by_agent
+                    if by_agent is not None:
+                        bill.agent_usd = (bill.agent_usd or 0.0) + by_agent
                 case ev.TurnEnded() if event.message_id in self._bills:
                     lines += self._compare(event)
         return lines
@@ -88,7 +89,9 @@ class Accounts:
     def _compare(self, turn: ev.TurnEnded) -> Iterable[ev.Event]:
         day = day_of(turn.at)
         for model, bill in self._bills.pop(turn.message_id).items():
-            if differ(bill.table_usd, bill.agent_usd) and (day, model) not in self._told:
+            if bill.agent_usd is None or (day, model) in self._told:
+                continue
+            if differ(bill.table_usd, bill.agent_usd):
                 self._told = {(other, name) for other, name in self._told if other == day} | {(day, model)}
                 text = (
                     f"{model}: this turn cost ${bill.table_usd:.4f} by the price table, ${bill.agent_usd:.4f} by its "
