@@ -12,6 +12,7 @@ Markers of its own, for what a program may do wrong:
     [[broken]]          a stream that breaks off, and a result all the same
     [[helper]]          tokens that only the sums of the result show
     [[die]]             three words, then SIGKILL
+    [[more]]            after the answer, a turn that nobody asked for, until it is interrupted or half a second is over
 
 With `--mute` it never answers `initialize`, with `--dead` it ends at once.
 """
@@ -36,7 +37,7 @@ from tests.agents.llm_answers import Answers
 from tests.agents.llm_dialects import Anthropic, Asked, Plan
 
 Json = dict[str, Any]
-_OWN = re.compile(r"\[\[(garbage|strange|line|stderr|ask|again|broken|helper|die)(?::(.*?))?\]\]")
+_OWN = re.compile(r"\[\[(garbage|strange|line|stderr|ask|again|broken|helper|die|more)(?::(.*?))?\]\]")
 _RETRIES = 10
 _RETRY_S = 0.05
 _ERRORS = {401: "authentication_failed", 403: "authentication_failed", 429: "rate_limit", 529: "overloaded"}
@@ -139,6 +140,14 @@ class Replica:
             self.say("assistant", message={"id": "x", "model": "<synthetic>", "content": content})
             said = {"result": str(error), "stop_reason": error.stop, "api_error_status": error.status}
             self.result(is_error=True, **said)
+
+    def turn_of_its_own(self) -> None:
+        self.say("system", subtype="init", model=self.model)
+        try:
+            self.wait(0.5)
+            self.result(result="nobody asked")
+        except Interrupted as error:
+            self.result("error_during_execution", is_error=True, terminal_reason=str(error))
 
     def result(self, subtype: str = "success", **fields: Any) -> None:
         sums = {f"{self.model}[1m]": dict(self.sums)} if self.sums else {}
@@ -322,6 +331,8 @@ def main() -> None:
     while True:
         text = replica.prompts.get()
         replica.turn(text)
+        if "[[more]]" in text:
+            replica.turn_of_its_own()
 
 
 if __name__ == "__main__":

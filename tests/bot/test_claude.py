@@ -18,7 +18,7 @@ from deia_tui.core.errors import ConfigError
 from deia_tui.core.turns import Diff, Failure, PlanEntry, Usage
 from tests.agents.recorder import answered, cancelled, deciding, undecided
 
-from .conftest import PYTHON, Launch, text_of
+from .conftest import DEADLINE_S, PYTHON, Launch, text_of
 
 REPLICA = (PYTHON, "-S", "-E", str(Path(__file__).parents[1] / "agents" / "claude_replica.py"))
 INTERRUPT_S = 2.0
@@ -66,6 +66,12 @@ async def agent(make: Make) -> Claude:
 def pid_of(agent: Claude) -> int:
     assert agent._process is not None
     return agent._process.companion._process.pid
+
+
+async def begun_by_itself(agent: Claude) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while agent._process and agent._process.quiet.is_set():
+            await asyncio.sleep(0.005)
 
 
 # Turns
@@ -209,6 +215,19 @@ async def test_a_running_tool_is_interrupted(agent: Claude, tmp_path: Path) -> N
 async def test_without_a_turn_an_interrupt_is_nothing(agent: Claude) -> None:
     agent.cancel()
     assert (await answered(agent, "hello"))[0].status == "answered"
+
+
+async def test_a_turn_that_nobody_asked_for_is_no_answer(agent: Claude) -> None:
+    await answered(agent, "[[more]]")
+    await begun_by_itself(agent)
+    assert (await answered(agent, "hello"))[1].text == "stub: turn 2: hello"
+    await answered(agent, "[[more]]")
+    await begun_by_itself(agent)
+    running = asyncio.create_task(answered(agent, "never said"))
+    await asyncio.sleep(0)
+    agent.cancel()
+    assert (await running)[0].status == "interrupted"
+    assert (await answered(agent, "hello"))[1].text == "stub: turn 4: hello"
 
 
 # Failures

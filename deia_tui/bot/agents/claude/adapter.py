@@ -43,6 +43,7 @@ _OPTIONS = (
     PermissionOption(option_id="always", name="Always allow", kind="allow_always"),
     PermissionOption(option_id="deny", name="Deny", kind="reject_once"),
 )
+_INTERRUPTED = TurnResult(status="interrupted", error="interrupted", stop_reason="cancelled")
 _DENIED = "The user does not want this to be done."
 
 
@@ -54,6 +55,11 @@ class _Current:
     reading: Reading
     ended: asyncio.Future[TurnResult]
     is_cancelled: bool = False
+
+    def end(self, result: TurnResult) -> None:
+        """Only the first end counts."""
+        if not self.ended.done():
+            self.ended.set_result(result)
 
 
 @dataclass(slots=True)
@@ -115,7 +121,7 @@ class Claude:
     async def close(self) -> None:
         if self._process:
             await self._process.close()
-            self._lose("Claude Code was closed.")
+            self._lose(self._process, "Claude Code was closed.")
 
     # Start
 
@@ -166,7 +172,7 @@ class Claude:
         except AgentFailed as error:
             why = f"Claude Code was lost: {error}."
         await process.companion.close()
-        self._lose(why or f"Claude Code ended ({await process.companion.ended()}).")
+        self._lose(process, why or f"Claude Code ended ({await process.companion.ended()}).")
 
     def _take(self, process: Process, raw: bytes) -> None:
         try:
@@ -183,8 +189,8 @@ class Claude:
                 self._requested(process, id, request)
             case {"type": "control_cancel_request", "request_id": str() as id} if id in process.asking:
                 process.asking[id].cancel()
-            case dict() if self._current and process.quiet.is_set():
-                self._take_in_turn(process, self._current, line)
+            case dict() if (current := self._current) and not current.ended.done() and process.quiet.is_set():
+                self._take_in_turn(process, current, line)
             case {"type": "system", "subtype": "init"}:
                 process.quiet.clear()
             case {"type": "result"}:
@@ -202,8 +208,8 @@ class Claude:
         result = current.reading.take(line)
         if current.reading.is_hopeless and not was_hopeless:
             process.request("interrupt")
-        if result and not current.ended.done():
-            current.ended.set_result(result)
+        if result:
+            current.end(result)
 
     def _garbage(self, process: Process, raw: bytes) -> None:
         process.garbage += 1
@@ -220,29 +226,26 @@ class Claude:
         else:
             process.started.set_exception(AgentFailed(f"Claude Code refuses to begin: {answer.get('error')}."))
 
-    def _lose(self, why: str) -> None:
-        """There is no process to wait for any more."""
-        process, current = self._process, self._current
-        if process and not process.started.done():
+    def _lose(self, process: Process, why: str) -> None:
+        """There is nothing to wait for any more."""
+        if not process.started.done():
             process.started.set_exception(AgentFailed(why))
-        for asking in list(process.asking.values()) if process else ():
+        for asking in list(process.asking.values()):
             asking.cancel()
-        if current and not current.ended.done():
-            if current.is_cancelled:
-                current.ended.set_result(TurnResult(status="interrupted", error="interrupted"))
-            else:
-                current.ended.set_result(TurnResult(status="failed", error=why, failure=Failure.OUTAGE))
+        if self._current and self._current.is_cancelled:
+            self._current.end(_INTERRUPTED)
+        elif self._current:
+            self._current.end(TurnResult(status="failed", error=why, failure=Failure.OUTAGE))
 
     # What it is told
 
     async def _say(self, process: Process, current: _Current, text: str) -> None:
         await process.quiet.wait()
         if current.is_cancelled:
-            if not current.ended.done():
-                current.ended.set_result(TurnResult(status="interrupted", error="interrupted"))
-            return
-        message = {"role": "user", "content": text}
-        process.post({"type": "user", "message": message, "parent_tool_use_id": None, "session_id": ""})
+            current.end(_INTERRUPTED)
+        else:
+            message = {"role": "user", "content": text}
+            process.post({"type": "user", "message": message, "parent_tool_use_id": None, "session_id": ""})
 
     def _requested(self, process: Process, id: str, request: Json) -> None:
         match request:
