@@ -10,16 +10,21 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import psutil
 
-from deia_tui import adapters, cli
+from deia_tui import cli
 from deia_tui.core.errors import DeiaError
 from deia_tui.folder import Folder
+
+if TYPE_CHECKING:
+    from deia_tui.core.client import Launchable
+    from deia_tui.core.programs import Readiness
+    from deia_tui.settings import Catalogue
 
 WANTED_FILES = 4096
 LOSES_ROWS = ((3, 7, 0), (3, 51, 2))
@@ -28,21 +33,23 @@ LOSES_ROWS = ((3, 7, 0), (3, 51, 2))
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`problem` stops the hive from working, `warning` spoils something, `ok` is for the record."""
+    """`problem` stops the hive from working, `warning` spoils something, `ok` is for the record, `note` what one could
+    have. `details` are for programs."""
 
-    level: Literal["ok", "warning", "problem"]
+    level: Literal["ok", "note", "warning", "problem"]
     subject: str
     text: str
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 def report(folder: Folder, *, as_json: bool) -> None:
     """Print what was found; exit 1 when something must be mended."""
     findings = [finding for check in CHECKS for finding in check(folder)]
     if as_json:
-        rows = [{"level": f.level, "subject": f.subject, "text": f.text} for f in findings]
+        rows = [{"level": f.level, "subject": f.subject, "text": f.text, **f.details} for f in findings]
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
-        marks = {"ok": "✓", "warning": "▲", "problem": "✖"}
+        marks = {"ok": "✓", "note": "·", "warning": "▲", "problem": "✖"}
         for finding in findings:
             click.echo(f"{marks[finding.level]} {finding.subject:<12} {finding.text}")
     if any(finding.level == "problem" for finding in findings):
@@ -95,7 +102,6 @@ def _folder(folder: Folder) -> Iterator[Finding]:
 
 
 def _settings(folder: Folder) -> Iterator[Finding]:
-    from deia_tui.hive.launching import agent_environment, launchables
     from deia_tui.settings import load
 
     try:
@@ -106,10 +112,7 @@ def _settings(folder: Folder) -> Iterator[Finding]:
     yield Finding(
         "ok", "settings", f"{len(catalogue.templates)} templates, {len(catalogue.settings.bots)} bots declared"
     )
-    for found in launchables(catalogue, agent_environment(os.environ)):
-        yield Finding(
-            "warning" if found.problem else "ok", "launchable", found.problem or f"{found.name} ({found.kind})"
-        )
+    yield from _agents(catalogue)
     process = catalogue.settings.process
     taken = sum(not _is_free(port) for port in range(process.first_port, process.last_port + 1))
     total = process.last_port - process.first_port + 1
@@ -117,10 +120,41 @@ def _settings(folder: Folder) -> Iterator[Finding]:
     yield Finding("problem" if taken == total else "ok", "ports", text)
 
 
-def _adapters(folder: Folder) -> Iterator[Finding]:
-    """Kinds of agents that other packages bring."""
-    for kind, problem in adapters.problems().items():
-        yield Finding("warning" if problem else "ok", "adapter", problem or kind)
+def _agents(catalogue: "Catalogue") -> Iterator[Finding]:
+    """One finding an agent, then what else cannot be launched."""
+    from deia_tui.hive import launching
+    from deia_tui.preflight import Preflight
+    from deia_tui.settings import agent_named
+
+    def env_of(name: str) -> dict[str, str]:
+        return launching.agent_environment(os.environ, agent_named(name, catalogue.settings.agents))
+
+    ready = Preflight().look(launching.agents(catalogue, env_of))
+    offered = launching.launchables(catalogue, ready, launching.agent_environment(os.environ), {})
+    wanting = {name: [entry for entry in offered if _wants(entry, name)] for name in ready}
+    for name, readiness in ready.items():
+        yield _agent(readiness, wanting[name], declared=name in catalogue.settings.agents)
+    for entry in offered:
+        if entry.problem and (entry.ready is None or entry.ready.path or not entry.ready.program):
+            yield Finding("warning", entry.sort, f"{entry.name}: {entry.problem}")
+
+
+def _wants(entry: "Launchable", agent: str) -> bool:
+    return entry.sort != "agent" and entry.ready is not None and entry.ready.agent == agent
+
+
+def _agent(ready: "Readiness", wanted_by: list["Launchable"], *, declared: bool) -> Finding:
+    """What nobody wants need not be there."""
+    details = {"agent": {**asdict(ready), "wanted_by": [entry.name for entry in wanted_by]}}
+    unfit: Literal["note", "warning"] = "warning" if wanted_by or declared else "note"
+    text = str(ready)
+    if ready.program and not ready.path:
+        install = f"'{ready.install}' installs it" if ready.install else "install it, or correct its argv"
+        names = f"; {', '.join(entry.name for entry in wanted_by)} cannot run without" if wanted_by else ""
+        return Finding(unfit, "agent", f"{text}: {install}{names}", details)
+    if ready.logged_in is False:
+        return Finding(unfit, "agent", f"{text}: {ready.login}", details)
+    return Finding("ok", "agent", text, details)
 
 
 def _supervisor(folder: Folder) -> Iterator[Finding]:
@@ -170,11 +204,4 @@ def _is_free(port: int) -> bool:
     return True
 
 
-CHECKS: tuple[Callable[[Folder], Iterator[Finding]], ...] = (
-    _system,
-    _folder,
-    _settings,
-    _adapters,
-    _supervisor,
-    _login,
-)
+CHECKS: tuple[Callable[[Folder], Iterator[Finding]], ...] = (_system, _folder, _settings, _supervisor, _login)

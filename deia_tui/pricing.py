@@ -5,9 +5,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from deia_tui.complaints import read_toml
 from deia_tui.core.prices import ModelPrice, PriceTable
 from deia_tui.folder import Folder
-from deia_tui.settings import SAMPLE, Section, read_toml
+from deia_tui.settings import SAMPLE, Section
 
 Usd = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 

@@ -6,19 +6,21 @@ A file that does not fit raises ConfigError with file, line, field, reason and a
 
 import difflib
 import json
-import re
-import tomllib
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deia_tui.adapters import check_kind
+from deia_tui.complaints import read, together
 from deia_tui.core.bots import AgentSpec, BotSpec, RestartPolicy, idle_timeout_of
 from deia_tui.core.breaker import BreakerPolicy
 from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.core.ids import is_bot_id
 from deia_tui.core.lifecycle import LifePolicy
+from deia_tui.core.programs import PROGRAMS, program_of
 from deia_tui.core.restart import RestartLimits
 from deia_tui.core.runaway import RunawayPolicy
 from deia_tui.core.turns import PermissionPolicy
@@ -30,10 +32,6 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Port = Annotated[int, Field(ge=1024, le=65_535)]
 Niceness = Annotated[int, Field(ge=-20, le=19)]
-
-
-_PROVIDERS = {"claude": "anthropic", "shell": ""}
-"""Whose API agents of a kind use, where hive.toml does not say; it is the agent's name for all others."""
 
 
 def _bot_id(text: str) -> str:
@@ -188,6 +186,22 @@ class Template(Section):
     summary: str = ""
 
 
+BUILT_IN = {
+    "shell": AgentSection(kind="shell"),
+    **{name: AgentSection(kind=program.kind, argv=program.argv) for name, program in PROGRAMS.items()},
+}
+
+
+def agent_named(name: str, declared: Mapping[str, AgentSection]) -> AgentSection | None:
+    """With what it runs; `shell` and well-known programs need no declaration, or none of argv."""
+    agent = declared.get(name)
+    if agent is None:
+        return BUILT_IN.get(name)
+    usual = BUILT_IN.get("claude" if agent.kind == "claude" else name)
+    known = not agent.argv and usual is not None and usual.kind == agent.kind
+    return agent.model_copy(update={"argv": usual.argv}) if known and usual else agent
+
+
 class Settings(Section):
     hive: HiveSection = HiveSection()
     agents: dict[str, AgentSection] = {}
@@ -202,8 +216,8 @@ class Settings(Section):
     console: ConsoleSection = ConsoleSection()
 
     def agent(self, name: str) -> AgentSection | None:
-        """The agent of that name; `shell` is built in."""
-        return self.agents.get(name) or (AgentSection(kind="shell") if name == "shell" else None)
+        """The agent of that name, with what it runs."""
+        return agent_named(name, self.agents)
 
     def life_policy(self, spec: BotSpec) -> LifePolicy:
         limits = self.restart.model_dump(exclude={"policy"})
@@ -223,11 +237,12 @@ class Settings(Section):
 
 
 class Catalogue(Section):
-    """Everything one can launch: the settings and the templates of a hive, read at one moment."""
+    """Everything one can launch: the settings and the templates of a hive, read at one moment. `root` is its folder."""
 
     settings: Settings = Settings()
     templates: dict[str, Template] = {}
     source: str = "hive.toml"
+    root: Path = Path()
 
     def names(self) -> list[str]:
         """Templates first, then agents that no template has the name of."""
@@ -260,7 +275,7 @@ class Catalogue(Section):
             bot_id=bot_id,
             agent=self._agent_spec(what, agent_name, template or Template(agent=agent_name), section),
             template=what if template else None,
-            workdir=str(Path(section.workdir).expanduser()) if section.workdir else "",
+            workdir=str(self.root / os.path.expanduser(section.workdir)) if section.workdir else "",
             worktree=section.worktree if section.worktree is not None else bool(template and template.worktree),
             worktree_at_stop=section.worktree_at_stop or (template.worktree_at_stop if template else "keep"),
             budget_usd=section.budget_usd or (template.budget_usd if template else None),
@@ -289,7 +304,7 @@ class Catalogue(Section):
             argv=agent.argv,
             model=section.model or template.model or agent.model,
             mode=agent.mode,
-            provider=_PROVIDERS.get(agent.kind, name) if agent.provider is None else agent.provider,
+            provider=_usual_provider(name, agent) if agent.provider is None else agent.provider,
             prompt=agent.prompt,
             output=agent.output,
             fields=tuple(agent.fields.items()),
@@ -302,18 +317,36 @@ class Catalogue(Section):
 
     def _did_you_mean(self, what: str) -> str:
         known = [*self.names(), *self.settings.bots]
-        close = difflib.get_close_matches(what, known, n=1)
+        close = difflib.get_close_matches(what, [*known, *BUILT_IN], n=1)
         return f": did you mean '{close[0]}'?" if close else f"; known are {', '.join(known)}"
 
 
 def load(folder: Folder) -> Catalogue:
-    """Read hive.toml and the templates of a hive; a file that is not there means the defaults."""
-    settings = read_toml(folder.hive_toml, Settings) if folder.hive_toml.exists() else Settings()
+    """Read hive.toml and the templates of a hive; a file that is not there means the defaults.
+
+    Raises ConfigError with everything that is wrong in all of them.
+    """
+    complaints: list[str] = []
+    settings = read(folder.hive_toml, Settings, complaints) if folder.hive_toml.exists() else Settings()
+    templates = {path.stem: read(path, Template, complaints) for path in sorted(folder.templates.glob("*.toml"))}
+    if complaints:
+        raise ConfigError(together(complaints))
+    assert settings is not None
     if not settings.hive.name:
         hive = settings.hive.model_copy(update={"name": folder.root.name})
         settings = settings.model_copy(update={"hive": hive})
-    templates = {path.stem: read_toml(path, Template) for path in sorted(folder.templates.glob("*.toml"))}
-    return Catalogue(settings=settings, templates=templates, source=str(folder.hive_toml))
+    return Catalogue(
+        settings=settings,
+        templates={name: template for name, template in templates.items() if template is not None},
+        source=str(folder.hive_toml),
+        root=folder.root,
+    )
+
+
+def _usual_provider(name: str, agent: AgentSection) -> str:
+    """Whose API it uses, where hive.toml does not say."""
+    program = program_of(agent.kind, agent.argv)
+    return program.provider if program else "" if agent.kind == "shell" else name
 
 
 def furnish(folder: Folder) -> None:
@@ -331,67 +364,3 @@ def furnish(folder: Folder) -> None:
 
 
 SAMPLE = Path(__file__).parent / "sample"
-
-Model = TypeVar("Model", bound=Section)
-
-
-def read_toml(path: Path, model: type[Model]) -> Model:
-    """Raises ConfigError with file, line and field."""
-    try:
-        text = path.read_text("utf-8-sig")
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}.") from error
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError(_explain(path, text, model, error)) from error
-
-
-def _explain(path: Path, text: str, model: type[Section], error: ValidationError) -> str:
-    """The first thing wrong, as `FILE, line N: field: reason`."""
-    errors = error.errors(include_url=False)
-    first = min(errors, key=lambda found: found["type"] != "extra_forbidden")  # a misspelt key explains a missing one
-    where = tuple(str(part) for part in first["loc"] if part != "[key]")
-    field = ".".join(where) or "file"
-    line = _line_of(text, where)
-    place = f"{path}, line {line}" if line else str(path)
-    if first["type"] == "extra_forbidden":
-        known = difflib.get_close_matches(where[-1], _fields_at(model, where[:-1]), n=1, cutoff=0.5)
-        hint = f"; did you mean '{known[0]}'?" if known else "; remove it"
-        return f"{place}: {field}: there is no such setting{hint}"
-    reason = first["msg"].removeprefix("Value error, ")
-    return f"{place}: {field}: {reason[:1].lower()}{reason[1:]} (it is {first['input']!r})"[:400]
-
-
-def _fields_at(model: type[Section], where: tuple[str, ...]) -> list[str]:
-    """The settings one may write in the table `where`."""
-    current: Any = model
-    for part in where:
-        if isinstance(current, type) and issubclass(current, BaseModel) and part in current.model_fields:
-            annotation = current.model_fields[part].annotation
-            current = annotation
-        else:
-            inner = getattr(current, "__args__", ())
-            current = inner[-1] if inner else None
-    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
-
-
-def _line_of(text: str, where: tuple[str, ...]) -> int | None:
-    """The line on which the setting at `where` stands: its key in its table, else the table's header."""
-    table: tuple[str, ...] = ()
-    header_line = None
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
-            table = tuple(
-                part.strip().strip("\"'") for part in re.split(r"\.(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)", header[1])
-            )
-            if where[: len(table)] == table:
-                header_line = number
-        elif key := re.match(r"\s*[\"']?([A-Za-z0-9_.-]+)[\"']?\s*=", line):
-            path = (*table, *key[1].split("."))
-            if path == where[: len(path)] and len(path) > len(table):
-                return number
-    return header_line

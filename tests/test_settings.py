@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from deia_tui.core.bots import AgentSpec, RestartPolicy
 from deia_tui.core.breaker import BreakerPolicy
 from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.core.lifecycle import LifePolicy
+from deia_tui.core.programs import PROGRAMS
 from deia_tui.core.runaway import RunawayPolicy
 from deia_tui.folder import Folder
 from deia_tui.settings import (
@@ -89,6 +91,42 @@ def test_a_complaint_names_file_line_field_and_reason(folder: Folder, toml: str,
         loaded(folder, toml)
     assert str(refusal.value).startswith(f"{folder.hive_toml}{complaint}")
     assert "\n" not in str(refusal.value)
+
+
+def test_everything_that_is_wrong_is_told_at_once(folder: Folder) -> None:
+    (folder.templates / "tester.toml").write_text('agent = "shell"\nmemory = 4\n')
+    with pytest.raises(ConfigError) as refusal:
+        loaded(folder, '[hive]\nnmae = "x"\n[restart]\nmax_restarts = 0\n')
+    first, second, third = str(refusal.value).split(" · ")
+    assert first == f"{folder.hive_toml}, line 2: hive.nmae: there is no such setting; did you mean 'name'?"
+    assert second.startswith(f"{folder.hive_toml}, line 4: restart.max_restarts: input should be greater than")
+    assert third.startswith(f"{folder.templates}/tester.toml, line 2: memory: there is no such setting")
+
+
+def test_a_file_full_of_mistakes_does_not_fill_the_screen(folder: Folder) -> None:
+    with pytest.raises(ConfigError, match=r"zz9: there is no such setting; remove it · and 90 more$"):
+        loaded(folder, "[hive]\n" + "".join(f"zz{number} = 1\n" for number in range(100)))
+
+
+@pytest.mark.parametrize(
+    ("toml", "complaint"),
+    [
+        (
+            "[hive]\n[restart]\n[hive]\n",
+            "[hive] stands here a second time: put all its lines under the first (at line 3,",
+        ),
+        ('[bots."A"]\n[bots.A]\n', "[bots.A] stands here a second time: put all its lines under the first (at line 2,"),
+        ("[hive]\nname = 1\n\nname = 2\n", "name is set a second time here: keep one (at line 4, column "),
+        ("[hive]\nname = 1\nname = 2", "name is set a second time here: keep one (at end of document)."),
+        ("x = { a = 1, a = 2 }\n", "a is set a second time here: keep one (at line 1,"),
+        ("hive = { }\nhive.name = 'x'\n", "hive was given before as a whole: put this line there (at line 2,"),
+        ("[[bots]]\n[bots]\n", "[bots] stands here a second time"),
+    ],
+)
+def test_what_stands_twice_is_said_in_words(folder: Folder, toml: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        loaded(folder, toml)
+    assert str(refusal.value).startswith(f"{folder.hive_toml}: {complaint}")
 
 
 @pytest.mark.parametrize(("toml", "line"), [("[hive\n", 1), ("[hive]\nname = 1\nname = 2\n", 3), ("\n= 1\n", 2)])
@@ -231,7 +269,8 @@ CATALOGUE = Catalogue(
             "agents": {
                 "llm": {"kind": "command", "argv": ["llm", "-m", "x"], "env": {"A": "1"}, "timeout_s": 9},
                 "empty": {"kind": "command"},
-                "claude": {"kind": "claude"},
+                "silent": {"kind": "acp"},
+                "claude": {"kind": "claude", "model": "m"},
             },
             "bots": {
                 "BOT-001": {"template": "coder", "workdir": "~/src", "restart": "temporary", "nice": 0},
@@ -275,8 +314,10 @@ def test_a_declared_bot_has_the_last_word() -> None:
     ("what", "status", "sentence"),
     [
         ("codr", 404, "There is no template or agent 'codr': did you mean 'coder'?"),
-        ("zzz", 404, "There is no template or agent 'zzz'; known are coder, lost, shell, llm, empty, claude, BOT-001"),
+        ("zzz", 404, "There is no template or agent 'zzz'; known are coder, lost, shell, llm, empty, silent, claude, "),
         ("lost", 404, "Template 'lost' wants agent 'gone': declare [agents.gone] in hive.toml."),
+        ("codex-acpp", 404, "There is no template or agent 'codex-acpp': did you mean 'codex-acp'?"),
+        ("silent", 422, "[agents.silent] in hive.toml has no argv: name its program."),
         ("empty", 422, "[agents.empty] in hive.toml has no argv: name its program."),
     ],
 )
@@ -298,6 +339,53 @@ def test_a_declaration_nobody_can_follow_is_refused(bot_id: str, sentence: str) 
     with pytest.raises(CommandRejected) as refusal:
         CATALOGUE.declared(bot_id)
     assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_well_known_programs_need_no_declaration(name: str) -> None:
+    agent, program = Catalogue().spec("B", name).agent, PROGRAMS[name]
+    assert (agent.name, agent.kind, agent.argv, agent.provider) == (name, program.kind, program.argv, program.provider)
+    declared = Settings.model_validate({"agents": {name: {"kind": program.kind, "model": "m"}}})
+    assert Catalogue(settings=declared).spec("B", name).agent == replace(agent, model="m"), "nor argv in one"
+
+
+def test_what_is_declared_under_the_name_of_a_program_is_what_it_says() -> None:
+    mine = {
+        "mine": {"kind": "claude"},
+        "gemini": {"kind": "command", "argv": ["/opt/gemini", "-p"]},
+        "codex-acp": {"kind": "command"},
+    }
+    catalogue = Catalogue(settings=Settings.model_validate({"agents": mine}))
+    assert catalogue.spec("B", "mine").agent.argv == ("claude",)
+    gemini = catalogue.spec("B", "gemini").agent
+    assert (gemini.argv, gemini.provider) == (("/opt/gemini", "-p"), "google")
+    with pytest.raises(CommandRejected, match="has no argv"):
+        catalogue.spec("B", "codex-acp")
+
+
+@pytest.mark.parametrize(
+    "given", [{"bot"}, {"bot", "template"}, {"template", "agent"}, {"agent"}, {"bot", "agent"}, set()]
+)
+def test_the_model_of_the_bot_comes_before_the_template_s_and_that_before_the_agent_s(given: set[str]) -> None:
+    model = {name: name if name in given else "" for name in ("bot", "template", "agent")}
+    catalogue = Catalogue(
+        settings=Settings.model_validate(
+            {
+                "agents": {"claude": {"kind": "claude", "model": model["agent"]}},
+                "bots": {"B": {"template": "writer", "model": model["bot"]}},
+            }
+        ),
+        templates={"writer": Template(agent="claude", model=model["template"])},
+    )
+    assert catalogue.declared("B").agent.model == next((each for each in model.values() if each), "")
+
+
+def test_a_relative_workdir_is_one_of_the_hive_s_folder(folder: Folder) -> None:
+    catalogue = loaded(
+        folder, '[bots.A]\nagent = "shell"\nworkdir = "src"\n[bots.B]\nagent = "shell"\nworkdir = "~/x"\n'
+    )
+    assert catalogue.declared("A").workdir == str(folder.root / "src")
+    assert catalogue.declared("B").workdir == str(Path.home() / "x")
 
 
 def test_an_agent_named_shell_replaces_the_built_in_one() -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from deia_tui.core.commands import Command, Outcome
 from deia_tui.core.conversation import Parts
 from deia_tui.core.events import Event
+from deia_tui.core.programs import Readiness
 from deia_tui.core.state import Snapshot
 from deia_tui.core.turns import Failure, StopReason
 
@@ -44,12 +45,15 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launchable:
-    """Something the launch dialog offers; `problem` says why it cannot be launched, or is ""."""
+    """Something the launch dialog offers: a template, an agent or a bot of hive.toml. `kind` is its agent's; `problem`
+    says why it cannot be launched, or is ""; `ready` is how its agent stands here, where there is such an agent."""
 
     name: str
     kind: str
     summary: str
     problem: str
+    sort: Literal["template", "agent", "bot"] = "agent"
+    ready: Readiness | None = None
 
 
 class HiveClient(Protocol):
@@ -72,5 +76,8 @@ class HiveClient(Protocol):
     ) -> Sequence[Recorded]:
         """Events (output included) with seq > `after`, oldest first; with `newest`, the last `limit` of them."""
 
-    async def launchables(self) -> Sequence[Launchable]:
-        """Templates and agents one can launch, as hive.toml and the template folder are now."""
+    async def launchables(self, *, look: bool = False) -> Sequence[Launchable]:
+        """Templates, agents and bots one can launch, as hive.toml and the template folder are now.
+
+        With `look` programs are asked for their version, which may take some seconds; else it is what is known by now.
+        """

@@ -48,7 +48,8 @@ from deia_tui.hive.surroundings import Surroundings
 from deia_tui.hive.takeover import machine_restarted, take_over
 from deia_tui.hive.upkeep import Upkeep
 from deia_tui.hive.worktrees import Worktrees
-from deia_tui.settings import Catalogue
+from deia_tui.preflight import Preflight
+from deia_tui.settings import Catalogue, agent_named
 from deia_tui.store.queries import Loaded
 from deia_tui.store.store import Store
 
@@ -78,6 +79,7 @@ class Hive:
         self._wakes: tuple[Callable[[], None], ...] = ()
         self._snapshot = Snapshot(state=HiveState(name=self._settings.hive.name, folder=str(folder.root), mode=mode))
         self._clock = Clock()
+        self._preflight = Preflight()
         self._launching = asyncio.Lock()
         self._closing = asyncio.Event()
         self._opened = False
@@ -188,8 +190,11 @@ class Hive:
             self._roster.get(bot_id)
         return await self._store.costs(since_day=since_day, bot_id=bot_id)
 
-    async def launchables(self) -> Sequence[Launchable]:
-        return launching.launchables(self._read_catalogue(), self._around.env)
+    async def launchables(self, *, look: bool = False) -> Sequence[Launchable]:
+        catalogue = self._read_catalogue()
+        agents = launching.agents(catalogue, self._around.env_of)
+        ready = await asyncio.to_thread(self._preflight.look if look else self._preflight.known, agents)
+        return launching.launchables(catalogue, ready, self._around.env, self._record.state.bots)
 
     # Opening and closing
 
@@ -223,7 +228,7 @@ class Hive:
             launcher=launcher,
             worktrees=worktrees,
             env=env,
-            env_of=lambda name: launching.agent_environment(os.environ, self._agents.get(name)),
+            env_of=lambda name: launching.agent_environment(os.environ, agent_named(name, self._agents)),
             clock=self._clock,
             bell=bell,
             providers=Providers(record, self._clock, bell, loaded.pauses),

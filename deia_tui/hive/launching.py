@@ -4,16 +4,20 @@ import difflib
 import os
 import shutil
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Literal
 
 from deia_tui.core.bots import OFF, AgentSpec, BotSpec, BotState
 from deia_tui.core.client import Launchable
 from deia_tui.core.commands import LaunchBots
 from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.core.ids import MAX_BOTS, check_bot_id, next_bot_ids
+from deia_tui.core.programs import Readiness, program_of
 from deia_tui.core.state import BotView
-from deia_tui.settings import AgentSection, Catalogue
+from deia_tui.hive import worktrees
+from deia_tui.settings import BUILT_IN, AgentSection, Catalogue
 
 REUSABLE = OFF - {BotState.FATAL}
 
@@ -42,7 +46,7 @@ def plan(
         taken = {*bots, *catalogue.settings.bots}
         fresh = next_bot_ids(taken, command.count - len(reusable))
         specs = [catalogue.spec(bot_id, command.what) for bot_id in sorted([*reusable, *fresh])]
-    if problem := why_not(specs[0].agent, env) or _no_folder(specs[0]):
+    if problem := _why_not_here(specs[0], catalogue, env):
         raise CommandRejected(problem, status=422)
     return specs
 
@@ -63,33 +67,69 @@ def _named(command: LaunchBots, catalogue: Catalogue, bots: Mapping[str, BotView
 
 def why_not(agent: AgentSpec, env: Mapping[str, str]) -> str:
     """Why this agent cannot run on this machine, in one sentence, or ""."""
-    if agent.kind in ("command", "acp") and shutil.which(agent.argv[0], path=env.get("PATH")) is None:
-        return (
-            f"'{agent.argv[0]}', the program of agent '{agent.name}', is not on PATH: "
-            f"install it or correct argv in [agents.{agent.name}]."
-        )
-    return ""
+    if not agent.argv or shutil.which(agent.argv[0], path=env.get("PATH", "")) is not None:
+        return ""
+    program = program_of(agent.kind, agent.argv)
+    mend = f"'{program.install}' installs it" if program else f"install it or correct argv in [agents.{agent.name}]"
+    return f"'{agent.argv[0]}', the program of agent '{agent.name}', is not on PATH: {mend}."
 
 
-def _no_folder(spec: BotSpec) -> str:
+def _why_not_here(spec: BotSpec, catalogue: Catalogue, env: Mapping[str, str]) -> str:
+    if problem := why_not(spec.agent, env):
+        return problem
     if spec.workdir and not os.path.isdir(spec.workdir):
         return f"The workdir of {spec.bot_id}, {spec.workdir}, is no folder: make it or correct hive.toml."
-    return ""
+    return worktrees.why_not(spec, catalogue.root, env)
 
 
-def launchables(catalogue: Catalogue, env: Mapping[str, str]) -> list[Launchable]:
-    """Everything the catalogue names, with the reason where it cannot be launched."""
-    found = []
-    for name in catalogue.names():
-        template = catalogue.templates.get(name)
-        agent = catalogue.settings.agent(template.agent if template else name)
-        try:
-            problem = why_not(catalogue.spec("BOT-001", name).agent, env)
-        except CommandRejected as refusal:
-            problem = str(refusal)
-        summary = template.summary or ", ".join(template.capabilities) if template else "agent"
-        found.append(Launchable(name=name, kind=agent.kind if agent else "?", summary=summary, problem=problem))
+def agents(
+    catalogue: Catalogue, env_of: Callable[[str], Mapping[str, str]]
+) -> list[tuple[AgentSpec, Mapping[str, str]]]:
+    """Every agent one can have here, declared, wanted by a template or well known, with the environment it gets."""
+    wanted = [*catalogue.names(), *BUILT_IN]
+    specs = {}
+    for name in wanted:
+        with suppress(CommandRejected):  # launchables says why
+            spec = catalogue.spec("BOT-001", name).agent
+            specs[spec.name] = spec
+    return [(spec, env_of(spec.name)) for spec in specs.values()]
+
+
+def launchables(
+    catalogue: Catalogue, ready: Mapping[str, Readiness], env: Mapping[str, str], bots: Mapping[str, BotView]
+) -> list[Launchable]:
+    """Everything one can name in a launch, with the reason where it cannot be: what the catalogue holds, well-known
+    programs, and bots that are declared."""
+    known = [name for name in BUILT_IN if name not in catalogue.names()]
+    found = [_launchable(name, catalogue, ready, env) for name in [*catalogue.names(), *known]]
+    for bot_id in catalogue.settings.bots:
+        bot = bots.get(bot_id)
+        entry = _launchable(bot_id, catalogue, ready, env, declared=True)
+        runs = bot is not None and bot.state not in OFF
+        found.append(replace(entry, problem=f"{bot_id} runs already.") if runs else entry)
     return found
+
+
+def _launchable(
+    name: str,
+    catalogue: Catalogue,
+    ready: Mapping[str, Readiness],
+    env: Mapping[str, str],
+    *,
+    declared: bool = False,
+) -> Launchable:
+    template = None if declared else catalogue.templates.get(name)
+    kind, summary, readiness = "?", template.summary or ", ".join(template.capabilities) if template else "", None
+    try:
+        spec = catalogue.declared(name) if declared else catalogue.spec("BOT-001", name)
+    except CommandRejected as refusal:
+        problem = str(refusal)
+    else:
+        kind, readiness = spec.agent.kind, ready.get(spec.agent.name)
+        summary = summary or (f"{spec.template or spec.agent.name} {spec.workdir}".rstrip() if declared else "")
+        problem = _why_not_here(spec, catalogue, env)
+    sort: Literal["template", "agent", "bot"] = "bot" if declared else "template" if template else "agent"
+    return Launchable(name=name, kind=kind, summary=summary, problem=problem, sort=sort, ready=readiness)
 
 
 def read(catalogue: Callable[[], Catalogue]) -> Catalogue:
@@ -111,9 +151,11 @@ def agent_environment(environ: Mapping[str, str], agent: AgentSection | None = N
     """What an agent gets of the environment the supervisor was started in, and what hive.toml sets for it.
 
     By an allow-list: keys of other services, sockets of other agents and whatever else the operator's shell holds are
-    none of its business. Without `agent`: what every agent gets.
+    none of its business. A well-known program gets what it is known to ask for. Without `agent`: what every agent gets.
     """
-    allowed = (*_PASSED, *(agent.pass_env if agent else ()))
+    program = program_of(agent.kind, agent.argv) if agent else None
+    own = (*program.keys, *program.variables) if program else ()
+    allowed = (*_PASSED, *own, *(agent.pass_env if agent else ()))
     passed = {
         name: value
         for name, value in environ.items()

@@ -90,8 +90,8 @@ class HiveThread:
     ) -> Sequence[Recorded]:
         return await self._call(lambda hive: hive.events(bot_id=bot_id, after=after, limit=limit, newest=newest))
 
-    async def launchables(self) -> Sequence[Launchable]:
-        return await self._call(lambda hive: hive.launchables())
+    async def launchables(self, *, look: bool = False) -> Sequence[Launchable]:
+        return await self._call(lambda hive: hive.launchables(look=look))
 
     async def _call(self, ask: Callable[["Hive"], Coroutine[Any, Any, Result]]) -> Result:
         """Ask in the hive's loop; leaving early does not cancel it."""

@@ -28,7 +28,7 @@ def refused(done: "subprocess.CompletedProcess[str]", code: int, *said: str) -> 
         (["launch", "shell", "--id", "BOT-001"], 1, ("BOT-001 runs already", "pid")),
         (["launch", "shell", "--count", "5000"], 2, ("1 to 999",)),
         (["launch", "shell", "--count", "2", "--id", "X"], 2, ("One id cannot name 2 bots",)),
-        (["launch", "tool-builder"], 2, ("claude",)),
+        (["launch", "pathless"], 1, ("[agents.pathless]", "has no argv")),
         (["launch", "ghost"], 1, ("'no-such-program'", "not on PATH")),
         (["stop", "BOT-404"], 2, ("no bot 'BOT-404'",)),
         (["interrupt", "BOT-404"], 2, ("no bot 'BOT-404'",)),
@@ -54,6 +54,7 @@ def bot_lab(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untype
     furnish(operator.folder)
     with operator.folder.hive_toml.open("a") as settings:
         settings.write('\n[agents.ghost]\nkind = "command"\nargv = ["no-such-program"]\n')
+        settings.write('[agents.pathless]\nkind = "acp"\n')
     operator.serve()
     operator.ok("launch", "shell")
     yield operator

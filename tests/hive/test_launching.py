@@ -13,7 +13,8 @@ from deia_tui.core.client import Launchable
 from deia_tui.core.commands import LaunchBots
 from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.core.state import BotView
-from deia_tui.hive.launching import agent_environment, launchables, plan, read, unknown_bot, why_not
+from deia_tui.hive.launching import agent_environment, agents, launchables, plan, read, unknown_bot, why_not
+from deia_tui.preflight import Preflight
 from deia_tui.settings import AgentSection, Catalogue, Settings, Template
 
 ENV = {"PATH": "/usr/bin:/bin"}
@@ -29,6 +30,8 @@ CATALOGUE = Catalogue(
                 "BOT-002": {"agent": "shell"},
                 "SCOUT": {"template": "copier", "memory_mb": 70},
                 "LOST": {"agent": "shell", "workdir": "/no/such/folder"},
+                "ROOTLESS": {"agent": "shell", "workdir": "/", "worktree": True},
+                "NOBODY": {},
             },
         }
     ),
@@ -114,7 +117,9 @@ def test_an_id_of_ones_own() -> None:
         (LaunchBots(what="shel"), 404, "There is no template or agent 'shel': did you mean 'shell'?"),
         (LaunchBots(what="", bot_id="X"), 404, "There is no template or agent ''; known are copier"),
         (LaunchBots(what="orphan"), 404, "Template 'orphan' wants agent 'nobody'"),
-        (LaunchBots(what="claude"), 422, "[agents.claude] in hive.toml has no argv"),
+        (LaunchBots(what="claude"), 422, "'claude', the program of agent 'claude', is not on PATH: 'npm install -g"),
+        (LaunchBots(what="goose"), 422, "'goose', the program of agent 'goose', is not on PATH: 'curl"),
+        (LaunchBots(what="ROOTLESS"), 422, "ROOTLESS wants a git worktree, and / is in no git repository: run"),
         (LaunchBots(what="gone"), 422, "'no-such-program', the program of agent 'gone', is not on PATH: install it"),
         (LaunchBots(what="LOST"), 422, "The workdir of LOST, /no/such/folder, is no folder: make it"),
     ],
@@ -138,17 +143,45 @@ def test_a_program_is_looked_for_on_the_path_of_the_bot(tmp_path: Path) -> None:
     assert why_not(replace(agent, argv=(str(program),)), {}) == "", "a path needs no PATH"
 
 
+def offered(*bots: BotView) -> list[Launchable]:
+    ready = Preflight().known(agents(CATALOGUE, lambda name: ENV))
+    return launchables(CATALOGUE, ready, ENV, {bot.bot_id: bot for bot in bots})
+
+
 def test_everything_that_can_be_launched_and_why_not() -> None:
-    found = launchables(CATALOGUE, ENV)
-    assert found[0] == Launchable(name="copier", kind="command", summary="copy, paste", problem="")
-    assert [(each.name, each.kind, each.problem == "") for each in found] == [
-        ("copier", "command", True),
-        ("orphan", "?", False),
-        ("shell", "shell", True),
-        ("cat", "command", True),
-        ("gone", "command", False),
-        ("claude", "acp", False),
+    found = offered()
+    assert replace(found[0], ready=None) == Launchable(
+        name="copier", kind="command", summary="copy, paste", problem="", sort="template"
+    )
+    assert [(each.name, each.sort, each.kind, each.problem == "") for each in found] == [
+        ("copier", "template", "command", True),
+        ("orphan", "template", "?", False),
+        ("shell", "agent", "shell", True),
+        ("cat", "agent", "command", True),
+        ("gone", "agent", "command", False),
+        ("claude", "agent", "claude", False),
+        *((name, "agent", "acp", False) for name in ("claude-agent-acp", "codex-acp", "gemini", "opencode", "goose")),
+        ("BOT-002", "bot", "shell", True),
+        ("SCOUT", "bot", "command", True),
+        ("LOST", "bot", "shell", False),
+        ("ROOTLESS", "bot", "shell", False),
+        ("NOBODY", "bot", "?", False),
     ]
+
+
+def test_how_its_agent_stands_comes_with_what_can_be_launched() -> None:
+    standing = {each.name: str(each.ready) for each in offered() if each.ready}
+    assert standing["copier"] == "cat of unknown version"
+    assert standing["gone"] == "gone: no-such-program is not installed"
+    assert standing["BOT-002"] == "shell: nothing to install"
+    assert "orphan" not in standing, "there is no such agent"
+
+
+def test_a_declared_bot_that_runs_cannot_be_launched() -> None:
+    problems = {
+        each.name: each.problem for each in offered(bot("SCOUT", BotState.RUNNING), bot("BOT-002", BotState.STOPPED))
+    }
+    assert (problems["SCOUT"], problems["BOT-002"]) == ("SCOUT runs already.", "")
 
 
 def test_a_catalogue_that_does_not_fit_is_the_caller_s_to_hear() -> None:
@@ -193,3 +226,11 @@ def test_agents_get_what_is_on_the_list() -> None:
     section = AgentSection(kind="shell", pass_env=("AWS_*", "DEIA_*", "ABSENT"), env={"HOME": "/srv", "MINE": "f"})
     assert agent_environment(AROUND, section) == {**every, "AWS_KEY": "b", "HOME": "/srv", "MINE": "f"}
     assert agent_environment(AROUND, AgentSection(kind="shell", pass_env=("TERM",)))["TERM"] == "xterm"
+
+
+def test_a_well_known_program_gets_what_it_is_known_to_ask_for() -> None:
+    around = {"ANTHROPIC_API_KEY": "a", "OPENAI_API_KEY": "b", "CLAUDECODE": "c", "AWS_SECRET_ACCESS_KEY": "d"}
+    assert agent_environment(around, AgentSection(kind="claude")) == {"TERM": "dumb", "ANTHROPIC_API_KEY": "a"}
+    codex = AgentSection(kind="acp", argv=("/opt/bin/codex-acp",))
+    assert agent_environment(around, codex) == {"TERM": "dumb", "OPENAI_API_KEY": "b"}
+    assert agent_environment(around, AgentSection(kind="command", argv=("mine",))) == {"TERM": "dumb"}

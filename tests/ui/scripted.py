@@ -87,7 +87,7 @@ class ScriptedHive:
             rows = [row for row in self._recorded if row.seq > after and bot_id in (None, bot_of(row.event))]
             return rows[-limit:] if newest else rows[:limit]
 
-    async def launchables(self) -> Sequence[Launchable]:
+    async def launchables(self, *, look: bool = False) -> Sequence[Launchable]:
         return self.offered
 
     # What a test plays

@@ -1,4 +1,5 @@
-"""Launches bots: what, how many, and under which id; stays open and says why when the hive refuses."""
+"""Launches bots: what, how many, and under which id; says how the agent of each stands on this machine, and stays open
+with the reason when the hive refuses."""
 
 from collections.abc import Sequence
 
@@ -35,6 +36,7 @@ class LaunchDialog(ModalScreen[list[str]]):
             (Static("How many", classes="label"), self._count),
             (Static("Id", classes="label"), self._bot_id),
         )
+        self._detail = Static("", markup=False, id="standing")
         self._refusal = Static("", markup=False, id="refusal")
         self._busy = False
         self._offered: Sequence[Launchable] = ()
@@ -44,6 +46,7 @@ class LaunchDialog(ModalScreen[list[str]]):
             box.border_title = "Launch"
             box.border_subtitle = Content("enter launches, tab next field, esc cancels")
             yield self._what
+            yield self._detail
             with Horizontal(classes="fields"):
                 for label, entry in self._fields:
                     yield label
@@ -59,18 +62,35 @@ class LaunchDialog(ModalScreen[list[str]]):
             label.set_class(entry.has_focus, "-current")
 
     async def _load(self) -> None:
+        """First what is known at once; programs take their time to tell their versions."""
         try:
-            offered = sorted(await self._client.launchables(), key=lambda entry: bool(entry.problem))
+            self._offer(await self._client.launchables())
+            self._offer(await self._client.launchables(look=True))
         except DeiaError as error:
             self._refuse(str(error))
-            return
-        width = max((len(clean(entry.name)) for entry in offered), default=0)
-        self._offered = offered
-        self._what.add_options([_option(entry, width) for entry in offered])
-        if offered:
-            self._what.highlighted = next((place for place, entry in enumerate(offered) if not entry.problem), None)
-        else:
+
+    def _offer(self, launchables: Sequence[Launchable]) -> None:
+        """What can be launched stands first; what was highlighted stays so."""
+        was = self._chosen()
+        self._offered = sorted(launchables, key=lambda entry: bool(entry.problem))
+        width = max((len(clean(entry.name)) for entry in self._offered), default=0)
+        self._what.clear_options()
+        self._what.add_options([_option(entry, width) for entry in self._offered])
+        if not self._offered:
             self._refuse("There is nothing to launch: declare an agent in .deia/hive.toml.")
+            return
+        same = (place for place, entry in enumerate(self._offered) if was and _key(entry) == _key(was))
+        self._what.highlighted = next(same, 0)
+
+    def _chosen(self) -> Launchable | None:
+        place = self._what.highlighted
+        return None if place is None else self._offered[place]
+
+    @on(OptionList.OptionHighlighted)
+    def _explain(self) -> None:
+        chosen = self._chosen()
+        self._detail.update(Content("") if chosen is None else _standing(chosen))
+        self._refusal.display = False
 
     @on(OptionList.OptionSelected)
     @on(Input.Submitted)
@@ -84,11 +104,11 @@ class LaunchDialog(ModalScreen[list[str]]):
         self._refusal.display = False
 
     async def _submit(self) -> None:
-        place = self._what.highlighted
-        if place is None:
+        chosen = self._chosen()
+        if chosen is None:
             self._refuse("Choose what to launch first.")
             return
-        what = self._offered[place].name
+        what = chosen.name
         count = int(self._count.value) if self._count.value.isdecimal() else 0
         if count < 1:
             self._refuse("How many? Give a number from 1.")
@@ -110,8 +130,29 @@ class LaunchDialog(ModalScreen[list[str]]):
         self.dismiss(None)
 
 
+def _key(entry: Launchable) -> tuple[str, str]:
+    return entry.sort, entry.name
+
+
 def _option(entry: Launchable, width: int) -> Option:
-    name, kind = clean(entry.name).ljust(width), clean(entry.kind).ljust(8)
+    name, sort = clean(entry.name).ljust(width), entry.sort.ljust(8)
     if entry.problem:
-        return Option(Content.styled(f"{name}  {clean(entry.problem)}", "dim"), disabled=True)
-    return Option(Content.assemble((name, "bold"), f"  {kind}  ", (clean(entry.summary), "dim")))
+        missing = entry.ready is not None and entry.ready.program and not entry.ready.path
+        reason = clean(str(entry.ready) if missing else entry.problem)
+        return Option(Content.styled(f"{name}  {sort}  {reason}", "dim"))
+    return Option(Content.assemble((name, "bold"), f"  {sort}  ", (clean(entry.summary), "dim")))
+
+
+def _standing(entry: Launchable) -> Content:
+    """How its agent stands here, and what to do about it."""
+    ready = entry.ready
+    if ready is None:
+        return Content(clean(entry.problem))
+    todo = ""
+    if not ready.path and ready.install:
+        todo = f"Install it: {ready.install}"
+    elif entry.problem:
+        todo = entry.problem
+    elif ready.logged_in is False:
+        todo = f"To log in, {ready.login}."
+    return Content("\n".join(clean(line) for line in (str(ready), todo)))
