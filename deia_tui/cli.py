@@ -317,9 +317,10 @@ def _print_events(stream: Iterator[dict[str, Any]], as_json: bool) -> None:
 
 
 def event_line(event: Event) -> str:
-    """An event on one line; output keeps its lines."""
+    """An event on one line; output keeps its lines. The date stands where it is not today's."""
     level, what, details = describe(event)
-    when = datetime.fromtimestamp(event.at).strftime("%H:%M:%S")
+    at = datetime.fromtimestamp(event.at)
+    when = at.strftime("%H:%M:%S" if at.date() == datetime.now().date() else "%Y-%m-%d %H:%M:%S")
     bot_id = getattr(event, "bot_id", None) or "hive"
     if isinstance(event, OutputAdded):
         return "\n".join(f"{when} {bot_id} │ {line}" for line in clean_lines(details).split("\n"))

@@ -34,7 +34,11 @@ take_over_option = click.option(
 )
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 it failed, 2 wrong usage or settings, 3 no supervisor runs.",
+)
 @click.option(
     "--hive",
     "root",
@@ -148,10 +152,19 @@ def run_serve(folder: Folder, mode: "Mode", *, take_over: bool) -> None:
                 asyncio.get_running_loop().add_signal_handler(signum, hive.close)
             sentence = f"Supervising {folder.root} (pid {os.getpid()})."
             await supervise(hive, folder, serving_now=lambda: click.echo(sentence))
-        if hive.closing_reason:
-            click.echo(hive.closing_reason)
+        click.echo(hive.closing_reason or _what_became_of_the_bots(hive))
 
     asyncio.run(run())
+
+
+def _what_became_of_the_bots(hive: "Hive") -> str:
+    from deia_tui.core.bots import LIVE
+
+    live = sum(bot.state in LIVE for bot in hive.snapshot().state.bots.values())
+    if not live:
+        return "The supervisor has ended; no bot runs."
+    bots = "1 bot lives" if live == 1 else f"{live} bots live"
+    return f"The supervisor has ended; {bots} on: 'deia-tui' takes over."
 
 
 def run_headless(folder: Folder, seconds: float, company: "Company") -> None:

@@ -111,6 +111,8 @@ def test_a_signal_to_serve_leaves_the_bots_and_the_next_adopts_them(operator: Op
     pids = [bot["pid"] for bot in operator.status()["bots"]]
     serving.send_signal(signum)
     assert serving.wait(30) == 0
+    assert serving.stdout is not None
+    assert serving.stdout.read() == "The supervisor has ended; 2 bots live on: 'deia-tui' takes over.\n"
     operator.serve()
     operator.until_bot("BOT-002", state="running")
     assert [bot["pid"] for bot in operator.status()["bots"]] == pids
@@ -124,6 +126,8 @@ def test_a_signal_stops_the_bots_where_the_settings_say_so(operator: Operator) -
     pid = operator.bot()["pid"]
     serving.terminate()
     assert serving.wait(30) == 0
+    assert serving.stdout is not None
+    assert serving.stdout.read() == "The supervisor has ended; no bot runs.\n"
     assert wait_for_end(pid)
 
 
@@ -139,7 +143,7 @@ def test_a_request_that_waits_does_not_hold_up_the_end_nor_litter_it(operator: O
     said, _ = serving.communicate(timeout=30)
     assert stopping.wait(30) == 1
     assert serving.returncode == 0
-    assert said == ""
+    assert said == "The supervisor has ended; 1 bot lives on: 'deia-tui' takes over.\n"
     go.touch()
     operator.serve()
     operator.until_bot("BOT-001", state="stopped")

@@ -35,6 +35,9 @@ class ScriptedHive:
         self.given: list[cmd.Command] = []
         self.ends_at_once = True
         self.offered: Sequence[Launchable] = OFFERED
+        self.looked: Sequence[Launchable] | None = None
+        self.may_look = threading.Event()
+        self.may_look.set()
         self._auto = auto
         self._lock = threading.RLock()
         self._snapshot = Snapshot(state=HiveState(folder="~/hive/.deia"))
@@ -88,7 +91,11 @@ class ScriptedHive:
             return rows[-limit:] if newest else rows[:limit]
 
     async def launchables(self, *, look: bool = False) -> Sequence[Launchable]:
-        return self.offered
+        if not look:
+            return self.offered
+        while not self.may_look.is_set():
+            await asyncio.sleep(0.01)
+        return self.offered if self.looked is None else self.looked
 
     # What a test plays
 

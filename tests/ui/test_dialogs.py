@@ -1,8 +1,13 @@
 """Launching, killing, leaving: what is asked, what is submitted, what is refused."""
 
+from dataclasses import replace
+from typing import Literal
+
 import pytest
 
 from deia_tui.core import commands as cmd
+from deia_tui.core.client import Launchable
+from deia_tui.core.programs import Readiness
 from deia_tui.ui.app import ConsoleOptions, Leaving
 from deia_tui.ui.orders import READ_ONLY
 from tests.ui.screens import shown
@@ -62,6 +67,56 @@ async def test_what_can_be_launched_stands_first() -> None:
         lines = screen.lines()
         places = [next(place for place, line in enumerate(lines) if word in line) for word in ("counts", "on PATH")]
         assert places == sorted(places)
+
+
+CLAUDE = Readiness(agent="claude", program="claude", login="run 'claude' and '/login' there", install="npm i claude")
+HERE = replace(CLAUDE, path="/bin/claude", logged_in=False)
+
+
+def offer(name: str, ready: Readiness, sort: Literal["template", "agent", "bot"] = "agent") -> Launchable:
+    problem = "" if ready.path else "'claude', the program of agent 'claude', is not on PATH."
+    return Launchable(name=name, kind="claude", summary="thinks", problem=problem, sort=sort, ready=ready)
+
+
+async def test_the_selected_one_says_how_its_agent_stands_and_what_to_do() -> None:
+    hive = ScriptedHive()
+    hive.offered = [offer("thinker", CLAUDE, "template"), offer("mine", HERE), *hive.offered[:1]]
+    async with shown(hive) as screen:
+        await screen.press("l")
+        await screen.sees("claude of unknown version, not logged in", "To log in, run 'claude' and '/login' there.")
+        await screen.sees("thinker  template  claude is not installed")
+        await screen.press("down", "down")
+        await screen.sees("Install it: npm i claude")
+        await screen.misses("To log in")
+
+
+async def test_what_programs_say_of_themselves_comes_when_it_comes_and_moves_nothing() -> None:
+    hive = ScriptedHive()
+    hive.offered = [offer("a", HERE), offer("b", HERE)]
+    hive.looked = [
+        offer("a", CLAUDE),
+        offer("b", replace(HERE, version="2.1.9", tested=True, logged_in=True, login="KEY")),
+    ]
+    hive.may_look.clear()
+    async with shown(hive) as screen:
+        await screen.press("l")
+        await screen.sees("claude of unknown version, not logged in")
+        await screen.press("down", "tab")
+        await screen.write("2")
+        hive.may_look.set()
+        await screen.sees("claude 2.1.9 (tested), logged in (KEY)", "a  agent     claude is not installed")
+        await screen.press("enter")
+        await screen.gave(cmd.LaunchBots(what="b", count=2, bot_id=None, wait=False))
+
+
+async def test_declared_bots_are_offered_too() -> None:
+    hive = ScriptedHive()
+    hive.offered = [offer("SCOUT", HERE, "bot")]
+    async with shown(hive) as screen:
+        await screen.press("l")
+        await screen.sees("SCOUT  bot")
+        await screen.press("enter")
+        await screen.gave(cmd.LaunchBots(what="SCOUT", count=1, bot_id=None, wait=False))
 
 
 async def test_killing_asks_with_the_name_and_cancel_is_the_answer_of_enter() -> None:
