@@ -122,6 +122,7 @@ def _settings(folder: Folder) -> Iterator[Finding]:
 
 def _agents(catalogue: "Catalogue") -> Iterator[Finding]:
     """One finding an agent, then what else cannot be launched."""
+    from deia_tui import adapters
     from deia_tui.hive import launching
     from deia_tui.preflight import Preflight
     from deia_tui.settings import agent_named
@@ -134,6 +135,8 @@ def _agents(catalogue: "Catalogue") -> Iterator[Finding]:
     wanting = {name: [entry for entry in offered if _wants(entry, name)] for name in ready}
     for name, readiness in ready.items():
         yield _agent(readiness, wanting[name], declared=name in catalogue.settings.agents)
+    for kind, problem in adapters.problems().items():
+        yield Finding("warning" if problem else "ok", "adapter", problem or f"{kind}, brought by another package")
     for entry in offered:
         if entry.problem and (entry.ready is None or entry.ready.path or not entry.ready.program):
             yield Finding("warning", entry.sort, f"{entry.name}: {entry.problem}")

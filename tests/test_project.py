@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deia_tui.core.programs import PROGRAMS
 from deia_tui.main import main
 from deia_tui.ui.keymap import KEYS
 
@@ -41,6 +42,15 @@ def test_every_key_in_the_readme_is_bound() -> None:
     bound = {key for entry in KEYS for key in entry.keys.split(",")}
     for key in re.findall(r"`([^`]+)`", table):
         assert named.get(key, key) in bound, key
+
+
+def test_the_versions_doctor_calls_tested_end_with_those_the_tests_run() -> None:
+    installed = re.search(r"^AGENT_PROGRAMS := (.+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert installed is not None
+    versions = dict(word.rsplit("@", 1) for word in installed[1].split())
+    for program in PROGRAMS.values():
+        ran = next((versions[package] for package in program.packages if package in versions), None)
+        assert ran == (program.tested and program.tested[1]), program.name
 
 
 def test_the_sample_hive_is_the_one_new_hives_get() -> None:

@@ -49,6 +49,7 @@ PROGRAMS = {
             keys=(*_ANTHROPIC, *_CLOUDS),
             files=_CLAUDE_FILES,
             variables=_CLAUDE_VARIABLES,
+            tested=("2.1.197", "2.1.197"),
         ),
         Program(
             name="claude-agent-acp",
@@ -61,6 +62,7 @@ PROGRAMS = {
             keys=(*_ANTHROPIC, *_CLOUDS),
             files=_CLAUDE_FILES,
             variables=_CLAUDE_VARIABLES,
+            tested=("0.100.0", "0.100.0"),
         ),
         Program(
             name="codex-acp",

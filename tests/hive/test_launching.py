@@ -24,7 +24,7 @@ CATALOGUE = Catalogue(
             "agents": {
                 "cat": {"kind": "command", "argv": ["cat"]},
                 "gone": {"kind": "command", "argv": ["no-such-program"]},
-                "claude": {"kind": "acp"},
+                "claude": {"kind": "claude"},
             },
             "bots": {
                 "BOT-002": {"agent": "shell"},
