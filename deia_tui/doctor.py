@@ -131,7 +131,7 @@ def _agents(catalogue: "Catalogue") -> Iterator[Finding]:
         return launching.agent_environment(os.environ, agent_named(name, catalogue.settings.agents))
 
     ready = Preflight().look(launching.agents(catalogue, env_of))
-    offered = launching.launchables(catalogue, ready, launching.agent_environment(os.environ), {})
+    offered = launching.launchables(catalogue, ready, env_of, {})
     wanting = {name: [entry for entry in offered if _wants(entry, name)] for name in ready}
     for name, readiness in ready.items():
         yield _agent(readiness, wanting[name], declared=name in catalogue.settings.agents)

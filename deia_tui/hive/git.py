@@ -2,6 +2,7 @@
 nothing of the supervisor's own environment, and fails in one sentence."""
 
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,6 +51,8 @@ class Git:
         try:
             return ask(argv, env={**self.env, **_ENV}, timeout_s=timeout_s, stop=self.stop)
         except NoAnswer as reason:
+            if shutil.which("git", path=self.env.get("PATH", "")) is None:
+                raise ConfigError("git is not installed: install it, or set worktree = false.") from reason
             raise ConfigError(f"git {reason} in {self.at}.") from reason
 
     def tell(self, *words: str, timeout_s: float = _LOOK_S) -> str:

@@ -194,7 +194,7 @@ class Hive:
         catalogue = self._read_catalogue()
         agents = launching.agents(catalogue, self._around.env_of)
         ready = await asyncio.to_thread(self._preflight.look if look else self._preflight.known, agents)
-        return launching.launchables(catalogue, ready, self._around.env, self._record.state.bots)
+        return launching.launchables(catalogue, ready, self._around.env_of, self._record.state.bots)
 
     # Opening and closing
 
@@ -227,7 +227,6 @@ class Hive:
             engine=self._engine,
             launcher=launcher,
             worktrees=worktrees,
-            env=env,
             env_of=lambda name: launching.agent_environment(os.environ, agent_named(name, self._agents)),
             clock=self._clock,
             bell=bell,
@@ -277,7 +276,7 @@ class Hive:
     async def _launch(self, command: cmd.LaunchBots) -> cmd.Outcome:
         catalogue = self._read_catalogue()
         async with self._launching:  # the next plan must know of these bots
-            specs = launching.plan(command, catalogue, self._record.state.bots, self._around.env)
+            specs = launching.plan(command, catalogue, self._record.state.bots, self._around.env_of)
             keepers = await self._roster.launch(specs)
         await self._tell_of_missing(specs)
         if command.wait:

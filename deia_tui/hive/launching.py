@@ -19,12 +19,12 @@ from deia_tui.core.state import BotView
 from deia_tui.hive import worktrees
 from deia_tui.settings import BUILT_IN, AgentSection, Catalogue
 
+EnvOf = Callable[[str], Mapping[str, str]]
+"""What the agent of a name gets in its environment."""
 REUSABLE = OFF - {BotState.FATAL}
 
 
-def plan(
-    command: LaunchBots, catalogue: Catalogue, bots: Mapping[str, BotView], env: Mapping[str, str]
-) -> list[BotSpec]:
+def plan(command: LaunchBots, catalogue: Catalogue, bots: Mapping[str, BotView], env_of: EnvOf) -> list[BotSpec]:
     """The bots a launch makes, in order. Raises CommandRejected, and then nothing has changed.
 
     A bot of the same make that is off is used again before a new number is given out.
@@ -46,7 +46,7 @@ def plan(
         taken = {*bots, *catalogue.settings.bots}
         fresh = next_bot_ids(taken, command.count - len(reusable))
         specs = [catalogue.spec(bot_id, command.what) for bot_id in sorted([*reusable, *fresh])]
-    if problem := _why_not_here(specs[0], catalogue, env):
+    if problem := _why_not_here(specs[0], catalogue, env_of):
         raise CommandRejected(problem, status=422)
     return specs
 
@@ -74,17 +74,15 @@ def why_not(agent: AgentSpec, env: Mapping[str, str]) -> str:
     return f"'{agent.argv[0]}', the program of agent '{agent.name}', is not on PATH: {mend}."
 
 
-def _why_not_here(spec: BotSpec, catalogue: Catalogue, env: Mapping[str, str]) -> str:
-    if problem := why_not(spec.agent, env):
+def _why_not_here(spec: BotSpec, catalogue: Catalogue, env_of: EnvOf) -> str:
+    if problem := why_not(spec.agent, env_of(spec.agent.name)):
         return problem
     if spec.workdir and not os.path.isdir(spec.workdir):
         return f"The workdir of {spec.bot_id}, {spec.workdir}, is no folder: make it or correct hive.toml."
-    return worktrees.why_not(spec, catalogue.root, env)
+    return worktrees.why_not(spec, catalogue.root)
 
 
-def agents(
-    catalogue: Catalogue, env_of: Callable[[str], Mapping[str, str]]
-) -> list[tuple[AgentSpec, Mapping[str, str]]]:
+def agents(catalogue: Catalogue, env_of: EnvOf) -> list[tuple[AgentSpec, Mapping[str, str]]]:
     """Every agent one can have here, declared, wanted by a template or well known, with the environment it gets."""
     wanted = [*catalogue.names(), *BUILT_IN]
     specs = {}
@@ -96,15 +94,15 @@ def agents(
 
 
 def launchables(
-    catalogue: Catalogue, ready: Mapping[str, Readiness], env: Mapping[str, str], bots: Mapping[str, BotView]
+    catalogue: Catalogue, ready: Mapping[str, Readiness], env_of: EnvOf, bots: Mapping[str, BotView]
 ) -> list[Launchable]:
     """Everything one can name in a launch, with the reason where it cannot be: what the catalogue holds, well-known
     programs, and bots that are declared."""
     known = [name for name in BUILT_IN if name not in catalogue.names()]
-    found = [_launchable(name, catalogue, ready, env) for name in [*catalogue.names(), *known]]
+    found = [_launchable(name, catalogue, ready, env_of) for name in [*catalogue.names(), *known]]
     for bot_id in catalogue.settings.bots:
         bot = bots.get(bot_id)
-        entry = _launchable(bot_id, catalogue, ready, env, declared=True)
+        entry = _launchable(bot_id, catalogue, ready, env_of, declared=True)
         runs = bot is not None and bot.state not in OFF
         found.append(replace(entry, problem=f"{bot_id} runs already.") if runs else entry)
     return found
@@ -114,7 +112,7 @@ def _launchable(
     name: str,
     catalogue: Catalogue,
     ready: Mapping[str, Readiness],
-    env: Mapping[str, str],
+    env_of: EnvOf,
     *,
     declared: bool = False,
 ) -> Launchable:
@@ -127,7 +125,7 @@ def _launchable(
     else:
         kind, readiness = spec.agent.kind, ready.get(spec.agent.name)
         summary = summary or (f"{spec.template or spec.agent.name} {spec.workdir}".rstrip() if declared else "")
-        problem = _why_not_here(spec, catalogue, env)
+        problem = _why_not_here(spec, catalogue, env_of)
     sort: Literal["template", "agent", "bot"] = "bot" if declared else "template" if template else "agent"
     return Launchable(name=name, kind=kind, summary=summary, problem=problem, sort=sort, ready=readiness)
 

@@ -17,8 +17,8 @@ from deia_tui.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """`bell` rings when a message that waits may be handed over. `env` is what every agent gets of the environment,
-    `env_of` what the one of that name gets."""
+    """`bell` rings when a message that waits may be handed over. `env_of` is what the agent of a name gets of the
+    environment."""
 
     folder: Folder
     settings: Settings
@@ -26,7 +26,6 @@ class Surroundings:
     engine: Engine
     launcher: Launcher
     worktrees: Worktrees
-    env: dict[str, str]
     env_of: Callable[[str], dict[str, str]]
     clock: Clock
     bell: Bell

@@ -5,7 +5,6 @@ It lies in `.deia/run/work/ID`, on a branch named after the bot; a branch of tha
 
 import asyncio
 import os
-import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -172,14 +171,14 @@ class Worktrees:
         return ""
 
 
-def why_not(spec: BotSpec, root: Path, env: Mapping[str, str]) -> str:
+def why_not(spec: BotSpec, root: Path) -> str:
     """Why this bot cannot have a worktree, in one sentence, or "": what can be seen without asking git."""
-    if not spec.worktree:
-        return ""
-    if shutil.which("git", path=env.get("PATH")) is None:
-        return f"{spec.bot_id} wants a git worktree, and git is not installed: install it, or set worktree = false."
     source = Path(spec.workdir or root)
-    if any((folder / ".git").exists() for folder in (source, *source.parents)) or (source / "HEAD").is_file():
+    if (
+        not spec.worktree
+        or any((folder / ".git").exists() for folder in (source, *source.parents))
+        or (source / "HEAD").is_file()
+    ):
         return ""
     return (
         f"{spec.bot_id} wants a git worktree, and {source} is in no git repository: run 'git init' there, "

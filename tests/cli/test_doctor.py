@@ -82,7 +82,6 @@ def test_a_key_that_hive_toml_sets_is_a_login_too(patient: Patient) -> None:
 
 
 def test_bots_and_templates_that_cannot_be_launched_for_another_reason_are_named(patient: Patient) -> None:
-    patient.install("git", "exit 1")
     (patient.folder.templates / "odd.toml").write_text('agent = "nobody"\n')
     with patient.folder.hive_toml.open("a") as file:
         file.write('[bots.A]\nagent = "shell"\nworkdir = "gone"\n[bots.B]\nagent = "shell"\nworktree = true\n')

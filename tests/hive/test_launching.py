@@ -39,12 +39,16 @@ CATALOGUE = Catalogue(
 )
 
 
+def env_of(agent: str) -> dict[str, str]:
+    return ENV
+
+
 def bot(bot_id: str, state: BotState, what: str = "shell", pid: int | None = None) -> BotView:
     return BotView(bot_id=bot_id, spec=CATALOGUE.spec(bot_id, what), state=state, pid=pid)
 
 
 def planned(command: LaunchBots, *bots: BotView) -> list[BotSpec]:
-    return plan(command, CATALOGUE, MappingProxyType({bot.bot_id: bot for bot in bots}), ENV)
+    return plan(command, CATALOGUE, MappingProxyType({bot.bot_id: bot for bot in bots}), env_of)
 
 
 def ids(command: LaunchBots, *bots: BotView) -> list[str]:
@@ -143,9 +147,17 @@ def test_a_program_is_looked_for_on_the_path_of_the_bot(tmp_path: Path) -> None:
     assert why_not(replace(agent, argv=(str(program),)), {}) == "", "a path needs no PATH"
 
 
+def test_an_agent_s_own_path_counts(tmp_path: Path) -> None:
+    (tmp_path / "no-such-program").write_text("#!/bin/sh\n")
+    (tmp_path / "no-such-program").chmod(0o700)
+    own = {"gone": {"PATH": str(tmp_path)}}
+    [spec] = plan(LaunchBots(what="gone"), CATALOGUE, {}, lambda name: own.get(name, ENV))
+    assert spec.agent.name == "gone"
+
+
 def offered(*bots: BotView) -> list[Launchable]:
-    ready = Preflight().known(agents(CATALOGUE, lambda name: ENV))
-    return launchables(CATALOGUE, ready, ENV, {bot.bot_id: bot for bot in bots})
+    ready = Preflight().known(agents(CATALOGUE, env_of))
+    return launchables(CATALOGUE, ready, env_of, {bot.bot_id: bot for bot in bots})
 
 
 def test_everything_that_can_be_launched_and_why_not() -> None:

@@ -435,9 +435,13 @@ async def test_no_hook_and_no_variable_of_the_supervisor_has_a_say(lab: Lab, tmp
     assert not (tmp_path / "hooked").exists()
 
 
+async def test_without_git_there_is_a_sentence(lab: Lab) -> None:
+    async with lab.worktrees(PATH="/nowhere") as worktrees:
+        with pytest.raises(ConfigError, match=r"^git is not installed: install it, or set worktree = false\.$"):
+            await worktrees.prepare(spec(workdir=lab.repo))
+
+
 def test_what_can_be_seen_without_git_is_seen_before_a_launch(lab: Lab) -> None:
-    env = {"PATH": os.environ["PATH"]}
-    assert why_not(spec(workdir=lab.repo / "src"), lab.hive, env) == ""
-    assert why_not(spec(), lab.repo, env) == ""
-    assert why_not(spec(), lab.hive, env).startswith(f"BOT-001 wants a git worktree, and {lab.hive} is in no git")
-    assert why_not(spec(), lab.repo, {"PATH": "/nowhere"}).endswith("install it, or set worktree = false.")
+    assert why_not(spec(workdir=lab.repo / "src"), lab.hive) == ""
+    assert why_not(spec(), lab.repo) == ""
+    assert why_not(spec(), lab.hive).startswith(f"BOT-001 wants a git worktree, and {lab.hive} is in no git")
