@@ -260,8 +260,8 @@ class Hive:
     async def _end(self, chores: Chores) -> None:
         if not self._leave_bots:
             await self._roster.stop_for_good()
-        await self._around.launcher.close()
         await self._roster.leave()
+        await self._around.launcher.close()
         await chores.end()
         live = self._leave_bots and bool(self._roster.with_process())
         if self._lock is None or self._lock.still_held():  # otherwise the store has another writer by now

@@ -20,6 +20,8 @@ from deia_tui.folder import Folder
 from deia_tui.hive.git import CHECKOUT_S, Git
 
 _AT_ONCE = 4
+_PATIENCE_S = 10.0
+"""How long the end of the supervisor waits for worktrees to go."""
 _MOST_BRANCHES = 100
 _UNFINISHED = ("rebase-merge", "rebase-apply", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG")
 
@@ -55,10 +57,11 @@ class Worktrees:
             task.add_done_callback(lambda _: self._leaving.pop(spec.bot_id, None))
 
     async def close(self) -> None:
-        """Once what was left is gone; a git that is still at work for a launch is ended."""
-        if self._leaving:
-            await asyncio.wait(self._leaving.values())
+        """Once what was left is gone, if that does not take long; a git that is still at work is ended."""
+        if leaving := list(self._leaving.values()):
+            await asyncio.wait(leaving, timeout=_PATIENCE_S)
         os.eventfd_write(self._stop, 1)
+        await asyncio.gather(*leaving, return_exceptions=True)
         await asyncio.to_thread(self._threads.shutdown)
         os.close(self._stop)
 
@@ -76,7 +79,11 @@ class Worktrees:
             await self._tell([wish])
 
     async def _in_thread(self, work: Callable[[BotSpec], Result], spec: BotSpec) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, spec)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, spec)
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            raise ConfigError(f"The worktree of {spec.bot_id} is out of reach: {error.strerror}{where}.") from error
 
     # In a thread of ours
 
@@ -151,8 +158,8 @@ class Worktrees:
         exclude = (git.at / git.tell("rev-parse", "--git-path", "info/exclude")).resolve()
         try:
             exclude.parent.mkdir(exist_ok=True)
-            so_far = exclude.read_text() if exclude.exists() else ""
-            torn = bool(so_far) and not so_far.endswith("\n")
+            so_far = exclude.read_bytes() if exclude.exists() else b""
+            torn = bool(so_far) and not so_far.endswith(b"\n")
             with exclude.open("a") as file:
                 file.write("\n" * torn + pattern + "\n")
         except OSError as error:

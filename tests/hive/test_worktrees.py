@@ -355,6 +355,11 @@ def orphaned(lab: Lab) -> BotSpec:
     return spec(workdir=lab.repo)
 
 
+def blocked(lab: Lab) -> BotSpec:
+    lab.work.parent.write_text("")
+    return spec(workdir=lab.repo)
+
+
 def locked(lab: Lab) -> BotSpec:
     (lab.repo / ".git" / "config.lock").write_text("")
     return spec(workdir=lab.repo)
@@ -374,6 +379,7 @@ def ref_locked(lab: Lab) -> BotSpec:
         (in_the_way, "{work} holds files that are no worktree: move them away, then launch again."),
         (of_another, "{work} is a worktree of {hive}/other/.git, not of {repo}: move it away, then launch again."),
         (orphaned, "{work} is a worktree of a repository that is gone: move it away, then launch again."),
+        (blocked, "The worktree of BOT-001 is out of reach: "),
         (locked, "Another git works in {repo}, or was killed there: if none runs, remove .git/config.lock."),
         (ref_locked, "Another git works in {repo}, or was killed there: if none runs, remove {repo}/.git/refs/heads/"),
     ],
