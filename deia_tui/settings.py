@@ -19,6 +19,7 @@ from deia_tui.core.bots import AgentSpec, BotSpec, RestartPolicy, idle_timeout_o
 from deia_tui.core.breaker import BreakerPolicy
 from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.core.ids import is_bot_id
+from deia_tui.core.jsonl import picker
 from deia_tui.core.lifecycle import LifePolicy
 from deia_tui.core.programs import PROGRAMS, program_of
 from deia_tui.core.restart import RestartLimits
@@ -84,6 +85,12 @@ class AgentSection(Section):
         if argv and not argv[0].strip():
             raise ValueError("the first word must name a program")
         return argv
+
+    @field_validator("fields")
+    @classmethod
+    def _pickable(cls, fields: dict[str, str]) -> dict[str, str]:
+        picker(fields.items())
+        return fields
 
 
 class BotSection(Section):

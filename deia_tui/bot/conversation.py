@@ -35,10 +35,19 @@ _TELLING = (Failure.AUTHENTICATION, Failure.OVERLOAD, Failure.REQUEST, Failure.B
 
 
 class Conversation:
-    """`session` is the conversation to go on with, "" for a new one."""
+    """`session` is the conversation to go on with, "" for a new one; `pause_s` is waited before the second of several
+    tries to open an agent again, and twice as long before each after that."""
 
     def __init__(
-        self, agent: Agent, spec: AgentSpec, spool: Spool, log: OutputLog, children: Children, *, session: str = ""
+        self,
+        agent: Agent,
+        spec: AgentSpec,
+        spool: Spool,
+        log: OutputLog,
+        children: Children,
+        *,
+        session: str = "",
+        pause_s: float = 1.0,
     ) -> None:
         self._agent = agent
         self._spec = spec
@@ -46,6 +55,7 @@ class Conversation:
         self._log = log
         self._children = children
         self._session = session
+        self._pause_s = pause_s
         self._death: asyncio.Task[str] | None = None
         self._opened_at = 0.0
         self._tries = 0
@@ -63,6 +73,7 @@ class Conversation:
 
     async def open(self) -> None:
         """Be able to answer. Raises ConfigError or AgentFailed."""
+        self._note_left()
         await self._open(is_again=False)
 
     async def reopen(self) -> None:
@@ -72,7 +83,7 @@ class Conversation:
             await self.close()
             if self._tries >= TRIES:
                 raise AgentFailed(f"'{self._spec.name}' could not be kept running: its program ended {TRIES} times.")
-            await asyncio.sleep(2.0 ** (self._tries - 1) if self._tries else 0)
+            await asyncio.sleep(self._pause_s * 2 ** (self._tries - 1) if self._tries else 0)
             self._tries += 1
             try:
                 return await self._open(is_again=True)
@@ -105,6 +116,10 @@ class Conversation:
         if not self.is_up:
             await self._children.kill(spare=self._left)
 
+    def _note_left(self) -> None:
+        with suppress(OSError):  # out of file descriptors: as far as it was known before
+            self._left = self._children.pids()
+
     async def rest(self, news: asyncio.Event) -> None:
         """Until there is news, or the agent has to be opened again."""
         noticed = asyncio.create_task(news.wait())
@@ -128,8 +143,7 @@ class Conversation:
         if result.status == "answered":
             self._tries = 0
         if self.is_up:
-            with suppress(OSError):  # out of file descriptors: as far as it was known before
-                self._left = self._children.pids()
+            self._note_left()
         return result
 
     def interrupt(self) -> None:
@@ -153,17 +167,18 @@ class Conversation:
                 return "silent"
             await asyncio.wait(ends, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
             if prompt.done():
-                return "ended" if self._agent.running else await self._death_of_agent()
+                return "died" if await self._died_with(prompt) else "ended"
             if self._interrupted.done():
                 return "interrupted"
             if self._death and self._death.done():
                 return "died"
 
-    async def _death_of_agent(self) -> End:
-        """The turn ended with the agent's program: how that ended is known in a moment."""
-        if self._death:
+    async def _died_with(self, prompt: asyncio.Task[TurnResult]) -> bool:
+        """A turn may end a moment before its program is seen to have ended."""
+        is_cut = not prompt.exception() and prompt.result().failure is Failure.OUTAGE
+        if self._death and (is_cut or not self._agent.running):
             await asyncio.wait({self._death}, timeout=_DEATH_S)
-        return "died"
+        return not self.is_up
 
     async def _cut(self, prompt: asyncio.Task[TurnResult], answer: Answer) -> None:
         """End the turn, if need be with the agent's program."""

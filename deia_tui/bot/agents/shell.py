@@ -1,4 +1,5 @@
-"""The agent that needs nothing installed: a message is a plain command line, run in the bot's workspace."""
+"""The agent that needs nothing installed: a message is a command line, run in the bot's workspace. A plain one runs as
+it is; for one that needs a shell, or is risky, leave is asked, and then bash runs it."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -8,8 +9,14 @@ from deia_tui.bot.agents.place import Place
 from deia_tui.bot.agents.program import NotStarted, Program, run
 from deia_tui.bot.agents.protocol import Opened, Turn, TurnResult
 from deia_tui.bot.children import Children
-from deia_tui.core.risk import Refused, judge
-from deia_tui.core.turns import Failure
+from deia_tui.core.risk import Plain, judge
+from deia_tui.core.turns import Failure, PermissionOption
+
+_OPTIONS = (
+    PermissionOption(option_id="once", name="Run it", kind="allow_once"),
+    PermissionOption(option_id="always", name="Run it, and such commands from now on", kind="allow_always"),
+    PermissionOption(option_id="no", name="Do not run it", kind="reject_once"),
+)
 
 
 @dataclass(slots=True)
@@ -34,12 +41,20 @@ class Shell:
     async def prompt(self, text: str, turn: Turn) -> TurnResult:
         self._cancelled.clear()
         verdict = judge(text)
-        if isinstance(verdict, Refused):
-            return _refused(f"{verdict.reason}; send a plain command line, or one that runs a script")
+        if isinstance(verdict, Plain):
+            return await self._run(verdict.argv, turn)
+        if "\0" in text:
+            return _refused(verdict.reason)
+        decision = await turn.ask(tool="shell", title=verdict.reason, input=text, options=_OPTIONS)
+        if decision.allows:
+            return await self._run(("bash", "-c", text), turn)
+        if decision.option is None:
+            return TurnResult(status="interrupted", error="interrupted")
+        return _refused(f"denied ({verdict.reason})" + (f": {decision.note}" if decision.note else ""))
+
+    async def _run(self, argv: tuple[str, ...], turn: Turn) -> TurnResult:
         place = self.place
-        program = Program(
-            argv=verdict.argv, cwd=place.folder, env=place.env, spools=place.spools, timeout_s=self.timeout_s
-        )
+        program = Program(argv=argv, cwd=place.folder, env=place.env, spools=place.spools, timeout_s=self.timeout_s)
         try:
             return await run(program, turn, cancelled=self._cancelled, children=self.children)
         except NotStarted as error:
