@@ -12,6 +12,7 @@ ROWS = {
     8: "late result",
     9: "slow start",
     10: "20 bots die together",
+    11: "agent dies, bot lives",
     12: "foreign server on the port",
     13: "ports are taken",
     14: "same id launched by 8 racers",
@@ -42,4 +43,5 @@ ROWS = {
     42: "rotation under load",
     43: "agent program missing",
     44: "stop during start, restart, backoff",
+    45: "permission unanswered",
 }
