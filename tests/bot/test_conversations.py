@@ -157,7 +157,8 @@ async def test_an_operator_who_must_act_is_told_at_once(tmp_path: Path) -> None:
 async def test_a_stop_does_not_wait_for_an_agent(tmp_path: Path) -> None:
     kept = Scene(tmp_path, idle_timeout_s=60.0, session="")
     opening = asyncio.create_task(kept.worker.open())
-    await asyncio.sleep(0)
+    while kept.agent.process is None:
+        await asyncio.sleep(0.001)
     kept.worker.end(drain=True)
     await opening
     await kept.worker.run()

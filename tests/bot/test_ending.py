@@ -21,7 +21,7 @@ from deia_tui.core.frames import decode
 from deia_tui.core.turns import PermissionPolicy
 from deia_tui.folder import Folder
 
-from .conftest import PYTHON, SHELL, Bot, Launch, is_running, text_of, until
+from .conftest import PYTHON, SHELL, Bot, Events, Launch, is_running, text_of, until
 
 
 @pytest.mark.parametrize("way", ["/stop", "SIGTERM"])
@@ -197,6 +197,11 @@ async def test_a_listener_that_does_not_read_does_not_hold_up_the_end(bot: Bot) 
     del reader
 
 
+async def allow(bot: Bot, events: Events) -> None:
+    request = (await events.until("asked"))[-1]["request"]
+    await bot.http.post(f"/permissions/{request['request_id']}", json={"outcome": "allow_always"})
+
+
 async def test_nothing_is_imported_after_the_fork_and_no_thread_started(launch: Launch) -> None:
     bot = await launch(SHELL)
     async with bot.events() as events:
@@ -204,13 +209,15 @@ async def test_nothing_is_imported_after_the_fork_and_no_thread_started(launch: 
         await bot.send("echo hello", message_id="m")
         frames = await events.turn("m")
         await events.ack(frames[-1]["seq"])
-        for text in ("", "a|b", "nope", "x" * (1 << 20 | 1)):
+        for text in ("", "true|true", "nope", "x" * (1 << 20 | 1)):
             await bot.http.post("/message", json={"text": text})
+        await allow(bot, events)
         await bot.http.post("/message", content=b"{")
         await bot.http.get("/nowhere")
         await bot.http.get("/openapi.json")
         await bot.http.get("/status", headers={"Authorization": "none"})
         await bot.send("sh -c 'echo complaint >&2; kill -9 $$'", message_id="e")
+        await allow(bot, events)
         await events.turn("e")
         await bot.send("sleep 60", message_id="s")
         await events.until("turn_started", "s")
