@@ -16,7 +16,6 @@ Usd = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 class ModelLine(Section):
     """USD per 1,000,000 tokens."""
 
-    model: Annotated[str, Field(min_length=1)]
     input: Usd
     output: Usd
     cache_read: Usd
@@ -28,25 +27,26 @@ class ModelLine(Section):
 class InstanceLine(Section):
     """What a template's `instance` costs."""
 
-    instance: Annotated[str, Field(min_length=1)]
     usd_per_hour: Usd
     as_of: date
     source: str
 
 
 class PricesFile(Section):
-    models: tuple[ModelLine, ...] = ()
-    instances: tuple[InstanceLine, ...] = ()
+    """By model, where a name may be a pattern, and by instance."""
+
+    models: dict[str, ModelLine] = {}
+    instances: dict[str, InstanceLine] = {}
 
 
 def load_prices(folder: Folder) -> PriceTable:
     """The table of this hive, or the shipped one where it has none. Raises ConfigError with file, line and field."""
     path = folder.prices if folder.prices.exists() else SAMPLE / "prices.toml"
-    lines = read_toml(path, PricesFile).models
+    models = read_toml(path, PricesFile).models
     return PriceTable(
         tuple(
-            ModelPrice(**line.model_dump(exclude={"model", "as_of", "source"}), model=line.model.lower())
-            for line in lines
+            ModelPrice(model=name.lower(), **line.model_dump(exclude={"as_of", "source"}))
+            for name, line in models.items()
         )
     )
 
