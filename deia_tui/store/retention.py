@@ -11,8 +11,8 @@ by `python -m tests.bench year`:
     samples.db  see samples.py                     0.7 GB
 
 So the default `state_mb` of 1000 holds the conversations of five such months, and state.db and samples.db together stay
-below 2 GB whatever the bots do. Agents that think and use tools add to the events: 10 calls (2 KB each once they ended)
-and 10 KB of thoughts a turn are 60 MB a day, 0.4 GB for the `DETAILS_DAYS` that they stay. Freed pages are used again:
+below 2 GB whatever the bots do. Agents that think and use tools add to the events: 10 calls (3 KB each once they ended)
+and 10 KB of thoughts a turn are 80 MB a day, 0.6 GB for the `DETAILS_DAYS` that they stay. Freed pages are used again:
 the file grows no further, and never shrinks.
 """
 
@@ -120,20 +120,26 @@ def _joined(pieces: Iterable[tuple[int, str]]) -> list[list[tuple[int, str]]]:
 
 
 async def _drop_passing_states(connection: aiosqlite.Connection, *, before: float) -> int:
-    """Of a tool call, how it ended says it all."""
+    """Of a tool call, where it began and how it ended say it all."""
     since = await _number(connection, "SELECT value FROM marks WHERE name = 'details_to'")
     following = f"SELECT seq, at, type, data FROM events WHERE seq > ? AND {DETAILS} ORDER BY seq LIMIT {ROWS}"
+    call = "json_extract(data, '$.message_id') || ' ' || json_extract(data, '$.call.call_id')"
     found = list(
         await connection.execute_fetchall(
-            "SELECT seq, type = 'tool_call_changed' AND json_extract(data, '$.call.status') "
-            f"IN ('pending', 'in_progress') AS passing FROM ({following}) WHERE at < ?",
+            f"SELECT seq, CASE type WHEN 'tool_call_changed' THEN {call} END AS call, "
+            f"json_extract(data, '$.call.status') AS status FROM ({following}) WHERE at < ?",
             (since, before),
         )
     )
     if not found:
         return 0
+    known = set[str]()
+    passing: list[tuple[int]] = []
+    for row in found:
+        if row["call"] in known and row["status"] in ("pending", "in_progress"):
+            passing.append((row["seq"],))
+        known.add(row["call"])
     async with transaction(connection):
-        passing = [(row["seq"],) for row in found if row["passing"]]
         await connection.executemany("DELETE FROM events WHERE seq = ?", passing)
         await _set_mark(connection, "details_to", found[-1]["seq"])
     return len(found)

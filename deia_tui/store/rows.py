@@ -154,7 +154,8 @@ def fold_run(row: RunRow, event: ev.Event) -> RunRow:
 
 
 def read_approval(row: sqlite3.Row) -> Approval:
-    return Approval(**{**dict(row), "request": decode(PermissionRequest, json.loads(row["request"]))})
+    kept = {name: row[name] for name in ("bot_id", "run", "message_id", "asked_at", "expires_at")}
+    return Approval(**kept, request=decode(PermissionRequest, json.loads(row["request"])))
 
 
 def fold_breaker(event: ev.BreakerChanged) -> BreakerRow:
