@@ -6,6 +6,7 @@ from typing import Literal
 from deia_tui.core import events as ev
 from deia_tui.core.turns import Failure
 
+SHORTEST_PAUSE_S = 1.0
 FIRST_PAUSE_S = 30.0
 LONGEST_OWN_PAUSE_S = 300.0
 """Pauses double from the one to the other while the provider goes on refusing and names no time itself."""
@@ -41,9 +42,11 @@ def consequences(turn: ev.TurnEnded) -> Consequences:
 def pause_s(retry_after_s: float | None, former_s: float | None) -> float:
     """How long to leave a provider alone that wants everybody to wait; `former_s` is the pause before, if it has not
     answered anybody since."""
-    if retry_after_s is not None:
-        return min(LONGEST_PAUSE_S, max(1.0, retry_after_s))
-    return FIRST_PAUSE_S if former_s is None else min(LONGEST_OWN_PAUSE_S, max(FIRST_PAUSE_S, 2 * former_s))
+    doubled_s = FIRST_PAUSE_S if former_s is None else min(LONGEST_OWN_PAUSE_S, 2 * former_s)
+    if retry_after_s is None:
+        return max(FIRST_PAUSE_S, doubled_s)
+    named_s = min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, retry_after_s))
+    return named_s if former_s is None else max(named_s, doubled_s)
 
 
 CLASSES = {

@@ -272,8 +272,9 @@ class Keeper:
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 if (event := to_event(self.bot_id, run, frame)) is not None:
                     said.append(self.handover.rate(event))
-        recorded = await self._record(said)
-        await self._record([*self.messages.heard(recorded), *self._around.accounts.review(recorded)])
+        with self.messages.calls.provisional():
+            recorded = await self._record([*said, *self.messages.heard(said)])
+        await self._record(self._around.accounts.review(recorded))
         if ready:
             await self._step(lc.Ready(run))
 
