@@ -1,10 +1,12 @@
-"""What an effect of the life cycle says to the world: its events."""
+"""What an effect of the life cycle says to the world, and the end of a run to those who asked for something: events."""
 
 import time
+from collections.abc import Iterable
 
 from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
 from deia_tui.core.bots import BotState
+from deia_tui.core.state import Approval
 
 
 def announce(effect: lc.Effect, life: lc.Life, bot_id: str, nonce: str) -> list[ev.Event]:
@@ -41,3 +43,19 @@ def announce(effect: lc.Effect, life: lc.Life, bot_id: str, nonce: str) -> list[
             return [ev.BotFinished(at=at, bot_id=bot_id)]
         case lc.Rest(reason=reason):
             return [ev.BotStopped(at=at, bot_id=bot_id, reason=reason)]
+
+
+def cancelled(approvals: Iterable[Approval], bot_id: str, run: int) -> list[ev.Event]:
+    """Of these requests for leave nobody answers those of a run that ended any more."""
+    return [
+        ev.PermissionAnswered(
+            at=time.time(),
+            bot_id=bot_id,
+            run=run,
+            request_id=approval.request.request_id,
+            outcome="cancelled",
+            note="the bot ended",
+        )
+        for approval in approvals
+        if (approval.bot_id, approval.run) == (bot_id, run)
+    ]

@@ -9,6 +9,7 @@ from deia_tui.core.alerts import Raise
 from deia_tui.core.bots import LIVE, ExitRecord
 from deia_tui.core.state import BotView
 from deia_tui.engine.protocol import NodeFound, Placed
+from deia_tui.hive.effects import cancelled
 from deia_tui.hive.record import Record
 from deia_tui.store.queries import Loaded, MessageRow
 from deia_tui.store.store import Store
@@ -50,7 +51,8 @@ def _end_of(view: BotView, loaded: Loaded) -> list[ev.Event]:
         return []
     at = time.time()
     exited = ev.BotExited(at=at, bot_id=view.bot_id, run=view.run, exit=ExitRecord(at=at))
-    return [*_interrupted(view, loaded.in_hand(view.bot_id)), exited]
+    unasked = cancelled(loaded.approvals, view.bot_id, view.run)
+    return [*unasked, *_interrupted(view, loaded.in_hand(view.bot_id)), exited]
 
 
 def _interrupted(view: BotView, messages: Iterable[MessageRow]) -> list[ev.Event]:

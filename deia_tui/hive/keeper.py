@@ -26,7 +26,7 @@ from deia_tui.core.turns import Failure
 from deia_tui.engine.protocol import Ended, NotPlaced, Placed, Placement
 from deia_tui.hive.attendance import Attendance
 from deia_tui.hive.calls import verdict
-from deia_tui.hive.effects import announce
+from deia_tui.hive.effects import announce, cancelled
 from deia_tui.hive.handover import Handover
 from deia_tui.hive.leavings import forget_run, lay_to_rest, read_spool
 from deia_tui.hive.mail import Frames, Mail, Probed, Send, Undeliverable, Wish, answer
@@ -292,7 +292,7 @@ class Keeper:
         if isinstance(state, lc.Stopping) and exit.reason != REBOOTED:
             exit = replace(exit, reason=state.reason)
         exited = ev.BotExited(at=time.time(), bot_id=self.bot_id, run=run, exit=exit, stderr_tail=ended.stderr_tail)
-        events: list[ev.Event] = [*self._unasked(run), exited]
+        events: list[ev.Event] = [*cancelled(around.record.state.approvals, self.bot_id, run), exited]
         with self.messages.calls.provisional():
             if verdict(exited) is False:
                 events += self.messages.calls.failed(exit.reason or f"crashed ({exit})")
@@ -382,21 +382,6 @@ class Keeper:
         return Placement(
             spec=self.spec, run=run, nonce=nonce, token=self._token, env=env, session=session, grants=view.grants
         )
-
-    def _unasked(self, run: int) -> list[ev.Event]:
-        """Nobody waits any more for what this run asked leave for."""
-        return [
-            ev.PermissionAnswered(
-                at=time.time(),
-                bot_id=self.bot_id,
-                run=run,
-                request_id=approval.request.request_id,
-                outcome="cancelled",
-                note="the bot ended",
-            )
-            for approval in self._around.record.state.approvals
-            if (approval.bot_id, approval.run) == (self.bot_id, run)
-        ]
 
     def _drain_once_handed(self) -> None:
         """A bot that drains takes nothing new: first it gets what was acknowledged before. Told twice is told once."""

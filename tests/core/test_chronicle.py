@@ -4,9 +4,10 @@ import json
 
 from deia_tui.core import events as ev
 from deia_tui.core.bots import AgentSpec, BotSpec, BotState, ExitRecord
-from deia_tui.core.chronicle import BACKPRESSURE_FILE, HEALTH_FILE, MESSAGING_FILE, Chronicle
+from deia_tui.core.chronicle import APPROVALS_FILE, BACKPRESSURE_FILE, HEALTH_FILE, MESSAGING_FILE, Chronicle
 from deia_tui.core.metrics import Metrics
 from deia_tui.core.state import REPLACED, Alert, BotView, HiveState
+from deia_tui.core.turns import PermissionRequest, Usage
 
 AT = 1_760_000_000.25
 STAMP = "2025-10-09T08:53:20.250+00:00"
@@ -153,3 +154,40 @@ def test_metrics_of_a_window() -> None:
     assert (quiet["messages_per_minute"], quiet["error_rate"], quiet["uptime_percent"]) == (0.0, None, 100.0)
     assert metrics.close(AT + 200, bots) == []
     assert quiet["latency_ms"] == {"p50": None, "p95": None, "p99": None}
+
+
+def test_a_request_and_its_answer_are_audited_without_what_was_in_it() -> None:
+    written = chronicle()
+    request = PermissionRequest(request_id="r", tool="Bash", title="run make", input="token=abc make", options=())
+    about = {"at": AT, "bot_id": "B", "run": 1}
+    question = ev.PermissionAsked(**about, message_id="m", request=request, expires_at=AT + 300, source_seq=3)  # type: ignore[arg-type]
+    answer = ev.PermissionAnswered(
+        at=AT + 2.5, bot_id="B", run=1, request_id="r", outcome="allow_once", by="ana", note="go"
+    )
+    first, second = lines(written, APPROVALS_FILE, question, answer)
+    assert list(first) == [
+        *("timestamp", "event", "request_id", "bot_id", "tool", "title", "input"),
+        *("outcome", "by", "waited_s"),
+    ]
+    assert (first["event"], first["outcome"], first["timestamp"]) == ("asked", None, STAMP)
+    assert (second["event"], second["outcome"], second["by"], second["waited_s"]) == (
+        "answered",
+        "allow_once",
+        "ana",
+        2.5,
+    )
+    assert second["tool"] == "Bash" and "make" not in json.dumps(second["input"])
+    [alone] = lines(written, APPROVALS_FILE, answer)  # by a supervisor that has not heard the question
+    assert alone["outcome"] == "allow_once" and alone["waited_s"] is None and "tool" not in alone
+
+
+def test_metrics_count_tokens_and_cost_where_agents_tell_them() -> None:
+    metrics = Metrics(AT)
+    usage = Usage(model="m", input_tokens=100, output_tokens=10, cache_read_tokens=5, cache_write_tokens=7)
+    for cost_usd in (0.25, None, 0.5):
+        metrics.add(
+            ev.UsageReported(at=AT, bot_id="B", run=1, message_id="m", usage=usage, source_seq=1, cost_usd=cost_usd)
+        )
+    [(_, row)] = metrics.close(AT + 300, {"B": BotView(bot_id="B", spec=SPEC)})
+    assert (row["tokens_in"], row["tokens_out"], row["cost_usd"]) == (336, 30, 0.75)
+    assert metrics.close(AT + 600, {"B": BotView(bot_id="B", spec=SPEC)}) == []
