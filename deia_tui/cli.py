@@ -121,7 +121,7 @@ def _row(bot: dict[str, Any]) -> tuple[str, ...]:
 def _now(bot: dict[str, Any]) -> str:
     if bot["state"] != "running":
         return "–"
-    return f"{bot['activity']}, held: {bot['held']['text']}" if bot.get("held") else str(bot["activity"])
+    return f"{bot['activity']}, held by its {bot['held']['kind']}" if bot.get("held") else str(bot["activity"])
 
 
 @click.command()

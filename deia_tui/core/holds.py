@@ -27,7 +27,7 @@ def hold_of(bot: BotView, pauses: Mapping[str, Pause], now: float) -> Hold | Non
     """What keeps it from work at `now` (unix seconds). A provider whose time is over is left alone but by one bot until
     that has been answered."""
     if bot.breaker is Phase.OPEN and bot.retry_at is None:
-        return Hold("breaker", f"{bot.breaker_reason}: restart it once that is mended", None)
+        return Hold("breaker", f"{bot.breaker_reason.rstrip('.')}: restart it once that is mended", None)
     budget = bot.spec.budget_usd
     if budget is not None and spent(bot, now) >= budget:
         return Hold("budget", f"budget of ${budget:.2f} a day used up", next_day(now))

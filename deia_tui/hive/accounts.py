@@ -1,10 +1,9 @@
 """What work costs: prices what agents report by the hive's own table, and says so when the two disagree."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from deia_tui.core import events as ev
 from deia_tui.core.alerts import Clear, Raise
@@ -21,8 +20,9 @@ LOOK_EVERY_S = 1.0
 
 @dataclass(slots=True)
 class _Bill:
-    """One turn's use of one model, by the table and by the agent, which may tell of the costs apart from the tokens."""
+    """One turn, by the table and by its agent, which may tell of tokens and of cost at different times."""
 
+    models: set[str] = field(default_factory=set)
     table_usd: float = 0.0
     agent_usd: float | None = None
 
@@ -35,7 +35,7 @@ class Accounts:
         self._problem = ""
         self._table: PriceTable = shipped_prices()
         self._read()
-        self._bills: defaultdict[str, defaultdict[str, _Bill]] = defaultdict(lambda: defaultdict(_Bill))
+        self._bills: dict[str, _Bill] = {}
         self._told: set[tuple[str, str]] = set()
 
     def price(self, event: ev.UsageReported) -> ev.UsageReported:
@@ -49,13 +49,14 @@ class Accounts:
         lines: list[ev.Event] = []
         for event in events:
             match event:
-                case ev.UsageReported(usage=Usage(cost_usd=by_agent), cost_usd=float(by_table)):
-                    bill = self._bills[event.message_id][event.usage.model]
-                    bill.table_usd += by_table
-                    if by_agent is not None:
-                        bill.agent_usd = (bill.agent_usd or 0.0) + by_agent
-                case ev.TurnEnded() if event.message_id in self._bills:
-                    lines += self._compare(event)
+                case ev.UsageReported(usage=usage):
+                    bill = self._bills.setdefault(event.message_id, _Bill())
+                    bill.models |= {usage.model} - {""}
+                    bill.table_usd += event.cost_usd or 0.0
+                    if usage.cost_usd is not None:
+                        bill.agent_usd = (bill.agent_usd or 0.0) + usage.cost_usd
+                case ev.TurnEnded() if (ended := self._bills.pop(event.message_id, None)) is not None:
+                    lines += self._compare(ended, event)
         return lines
 
     async def tend(self) -> None:
@@ -86,20 +87,16 @@ class Accounts:
         except ConfigError as error:
             self._problem = str(error)
 
-    def _compare(self, turn: ev.TurnEnded) -> Iterable[ev.Event]:
-        day = day_of(turn.at)
-        for model, bill in self._bills.pop(turn.message_id).items():
-            if bill.agent_usd is None or (day, model) in self._told:
-                continue
-            if differ(bill.table_usd, bill.agent_usd):
-                self._told = {(other, name) for other, name in self._told if other == day} | {(day, model)}
-                text = (
-                    f"{model}: this turn cost ${bill.table_usd:.4f} by the price table, ${bill.agent_usd:.4f} by its "
-                    "agent: correct .deia/prices.toml if the agent is right"
-                )
-                yield ev.BotLogged(
-                    at=turn.at, bot_id=turn.bot_id, run=turn.run, level="warning", text=text, source_seq=0
-                )
+    def _compare(self, bill: _Bill, turn: ev.TurnEnded) -> Iterator[ev.Event]:
+        day, models = day_of(turn.at), ", ".join(sorted(bill.models)) or "an unnamed model"
+        if bill.agent_usd is None or not differ(bill.table_usd, bill.agent_usd) or (day, models) in self._told:
+            return
+        self._told = {(other, name) for other, name in self._told if other == day} | {(day, models)}
+        text = (
+            f"{models}: this turn cost ${bill.table_usd:.4f} by the price table, ${bill.agent_usd:.4f} by its agent: "
+            "correct .deia/prices.toml if the agent is right"
+        )
+        yield ev.BotLogged(at=turn.at, bot_id=turn.bot_id, run=turn.run, level="warning", text=text, source_seq=0)
 
 
 def _sound(usage: Usage) -> Usage:

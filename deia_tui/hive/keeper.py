@@ -302,6 +302,7 @@ class Keeper:
             if isinstance(state, lc.Stopping):
                 lay_to_rest(around.folder, self.bot_id, run, exit, interrupted)
             await self._step(self._exited(run, exit), events)
+        await self._record(around.accounts.review(events))
         forget_run(around.folder, around.engine, self.bot_id, run)
 
     def _exited(self, run: int, exit: ExitRecord) -> lc.Exited | lc.Rebooted:

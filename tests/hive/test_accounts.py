@@ -72,6 +72,8 @@ def test_a_turn_the_agent_prices_otherwise_is_told_once_a_day_for_each_model(acc
 
     assert turn(0.9, 1.1, message_id="a") == [], "over the turn they agree"
     assert turn(None, message_id="b") == []
+    apart = [used(200_000, message_id="f"), used(0, 2.0, message_id="f")]  # first the tokens, then the cost
+    assert accounts.review([*map(accounts.price, apart), ended("f")]) == []
     [text] = turn(1.5, 1.5, message_id="c")
     assert "$2.0000 by the price table, $3.0000 by its agent" in text
     assert turn(2.0, message_id="d") == []
