@@ -1,12 +1,12 @@
 """Events and states in words: the same sentence in the log pane, in `deia-tui events` and in the demo."""
 
-from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from deia_tui.core import events as ev
 from deia_tui.core.bots import Activity, BotState, StopReason
 from deia_tui.core.breaker import Phase
 from deia_tui.core.failures import CLASSES
+from deia_tui.core.holds import hold_of
 from deia_tui.core.state import BotView, HiveState, first_line
 from deia_tui.core.stopping import waits_for
 from deia_tui.core.turns import PermissionRequest
@@ -150,21 +150,10 @@ def waiting_for(bot: BotView, state: HiveState, now: float) -> str:
     asked = next((one for one in state.approvals if one.bot_id == bot.bot_id), None)
     if asked is not None:
         return f"asks: {wanted(asked.request)}"
-    if bot.breaker is Phase.OPEN:
+    hold = hold_of(bot, state.pauses, now)
+    if hold is None:
         return ""
-    provider = bot.spec.agent.provider
-    pause = state.pauses.get(provider)
-    if pause is not None and pause.until > now:
-        return f"{provider} paused{countdown(pause.until, now)}"
-    if is_spent(bot, now):
-        return f"budget spent: ${bot.spent_usd:.2f} of ${bot.spec.budget_usd:.2f} today"
-    return ""
-
-
-def is_spent(bot: BotView, now: float) -> bool:
-    """Has it spent its budget for the day (UTC) of `now`?"""
-    today = datetime.fromtimestamp(now, UTC).date().isoformat()
-    return bot.spec.budget_usd is not None and bot.spent_day == today and bot.spent_usd >= bot.spec.budget_usd
+    return f"{hold.text}{countdown(hold.until, now)}" if hold.kind == "provider" else hold.text
 
 
 def wanted(request: PermissionRequest) -> str:

@@ -271,7 +271,24 @@ async def _turn(connection: aiosqlite.Connection, row: sqlite3.Row) -> ChatTurn:
     if row["status"] != "queued":
         parts, seq = await _parts(connection, row)
     kept = ("number", "message_id", "sender", "text", "status", "error", "asked_at", "ended_at")
-    return ChatTurn(**{name: row[name] for name in kept}, answer=answer_of(parts), answer_seq=seq, parts=parts)
+    end = await _end(connection, row)
+    return ChatTurn(
+        **{name: row[name] for name in kept},
+        answer=answer_of(parts),
+        answer_seq=seq,
+        parts=parts,
+        failure=end.failure if end else None,
+        stop_reason=end.stop_reason if end else "",
+    )
+
+
+async def _end(connection: aiosqlite.Connection, row: sqlite3.Row) -> ev.TurnEnded | None:
+    """The event that ended a turn, if it has and is still kept."""
+    if row["until_seq"] is None:
+        return None
+    found = await _fetch(connection, "SELECT data FROM events WHERE seq = ?", row["until_seq"])
+    event = codec.from_json(json.loads(found[0]["data"])) if found else None
+    return event if isinstance(event, ev.TurnEnded) else None
 
 
 async def _parts(connection: aiosqlite.Connection, row: sqlite3.Row) -> tuple[Parts, int]:

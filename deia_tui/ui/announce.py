@@ -1,10 +1,12 @@
-"""Tells the operator what is new among the alerts: a toast each, and an alarm while something critical is open."""
+"""Tells the operator what is new: a toast for each alert and for what each bot asks leave for, an alarm while something
+critical is open."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from deia_tui.core.state import Alert, Snapshot
-from deia_tui.core.text import clean
+from deia_tui.core.state import Alert, Approval, Snapshot
+from deia_tui.core.text import clean, shorten
+from deia_tui.core.wording import wanted
 from deia_tui.ui.orders import Severity
 
 _AT_ONCE, _PAUSE_S = 2, 3.0
@@ -12,14 +14,18 @@ _SEVERITIES: dict[str, Severity] = {"critical": "error", "warning": "warning"}
 
 
 class Announcer:
-    """Alerts that were open before the console came are on their pane; only later ones are announced.
+    """What was open before the console came is on its panes; only what came later is announced.
 
     When bots fall in rows, the first ones are named and the others counted: toasts must not bury the screen.
     """
 
-    def __init__(self, say: Callable[[str, Severity], None], alarm: Callable[[bool], None]) -> None:
+    def __init__(
+        self, say: Callable[[str, Severity], None], alarm: Callable[[bool], None], ring: Callable[[], None]
+    ) -> None:
         self._say = say
         self._alarm = alarm
+        self._ring = ring
+        self._asked: frozenset[str] | None = None
         self._seen: int | None = None
         self._unsaid = 0
         self._silent_until = 0.0
@@ -33,19 +39,30 @@ class Announcer:
         seen = newest if self._seen is None else self._seen
         self._seen = max(seen, newest)
         new = [alert for alert in alerts if alert.alert_id > seen]
-        self._announce(new)
+        asks = self._new_requests(snapshot.state.approvals)
+        self._announce(
+            [*((_asks(one), "warning") for one in asks), *((_sentence(alert), _severity(alert)) for alert in new)]
+        )
+        if asks:
+            self._ring()
         self._sound(any(alert.level == "critical" for alert in new), any(alert.level == "critical" for alert in alerts))
 
-    def _announce(self, new: list[Alert]) -> None:
+    def _new_requests(self, approvals: Sequence[Approval]) -> list[Approval]:
+        """Those that nobody was told of: each request is announced once."""
+        known = self._asked
+        self._asked = frozenset(one.request.request_id for one in approvals)
+        return [] if known is None else [one for one in approvals if one.request.request_id not in known]
+
+    def _announce(self, new: Sequence[tuple[str, Severity]]) -> None:
         now = time.monotonic()
         if now < self._silent_until:
             self._unsaid += len(new)
             return
         named = new[:_AT_ONCE]
-        for alert in named:
-            self._say(_sentence(alert), _SEVERITIES.get(alert.level, "information"))
+        for sentence, severity in named:
+            self._say(sentence, severity)
         if others := self._unsaid + len(new) - len(named):
-            self._say(f"{others} more alert{'' if others == 1 else 's'}", "warning")
+            self._say(f"… and {others} more: ! shows alerts, p requests", "warning")
         if new or self._unsaid:
             self._silent_until = now + _PAUSE_S
         self._unsaid = 0
@@ -54,6 +71,14 @@ class Announcer:
         if new or (self._alarming and not still):
             self._alarm(new)
         self._alarming = still and (self._alarming or new)
+
+
+def _severity(alert: Alert) -> Severity:
+    return _SEVERITIES.get(alert.level, "information")
+
+
+def _asks(approval: Approval) -> str:
+    return f"{clean(approval.bot_id)} asks: {shorten(clean(wanted(approval.request)), 120)} – p shows it"
 
 
 def _sentence(alert: Alert) -> str:

@@ -85,7 +85,7 @@ class ConsoleApp(App[Leaving]):
         few_colors = self.console.color_system in (None, "standard")
         self.theme = "ansi-dark" if few_colors else options.theme
         self._orders = Orders(client, read_only=options.read_only, say=self._say)
-        self._announcer = Announcer(self._say, self._alarm)
+        self._announcer = Announcer(self._say, self._alarm, self.bell)
         self._main = ConsoleScreen(client, self._orders, self._glyphs, feed_pace_s=0.5 if options.remote else 0.25)
         self.set_class(options.ascii, "-ascii")
         self._bridges: list[Bridge] = []

@@ -145,16 +145,6 @@ KEYS: tuple[Key, ...] = (
     ),
     # What agents ask leave for
     Key(
-        id=REQUESTS,
-        keys="p",
-        action="requests",
-        label="Requests",
-        help="All that agents ask leave for",
-        group="Requests",
-        footer=3,
-        panes=("bots", "chat", "log", "alerts"),
-    ),
-    Key(
         id="request.once",
         keys="a",
         action="answer('once')",
@@ -197,6 +187,16 @@ KEYS: tuple[Key, ...] = (
         footer=3,
         panes=("chat",),
         palette=False,
+    ),
+    Key(
+        id=REQUESTS,
+        keys="p",
+        action="requests",
+        label="Requests",
+        help="All that agents ask leave for",
+        group="Requests",
+        footer=3,
+        panes=("bots", "chat", "log", "alerts"),
     ),
     # Alerts
     Key(
@@ -469,4 +469,4 @@ def shown(key: Key) -> str:
 def footer(pane: str, *, usable: Collection[str]) -> list[Key]:
     """The keys of a pane for the bottom line, the most important first; of those AT_TIMES only the `usable` ones."""
     keys = [key for key in KEYS if key.footer and pane in key.panes and (key.id in usable or key.id not in AT_TIMES)]
-    return sorted(keys, key=lambda key: key.footer)
+    return sorted(keys, key=lambda key: (key.footer, key.id not in AT_TIMES))

@@ -7,6 +7,7 @@ from typing import Literal
 from deia_tui.core.client import HiveClient
 from deia_tui.core.commands import Command, Outcome
 from deia_tui.core.errors import DeiaError
+from deia_tui.core.text import clean
 
 Severity = Literal["information", "warning", "error"]
 READ_ONLY = "This console is read-only: R lets you change things again."
@@ -49,3 +50,9 @@ class Orders:
         except DeiaError as error:
             return str(error)
         return ""
+
+
+def name_all(bot_ids: Sequence[str]) -> str:
+    """'BOT-001', or the first, the last and how many."""
+    named = [clean(bot_id) for bot_id in bot_ids]
+    return ", ".join(named) if len(named) <= 3 else f"{len(named)} bots ({named[0]} … {named[-1]})"

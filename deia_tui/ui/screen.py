@@ -20,11 +20,12 @@ from deia_tui.core.state import Snapshot, is_live
 from deia_tui.core.stopping import progress, waits_for
 from deia_tui.core.text import clean, shorten
 from deia_tui.core.turns import PermissionRequest
-from deia_tui.ui import answers, keymap
+from deia_tui.ui import keymap
+from deia_tui.ui.answering import Answering
 from deia_tui.ui.answers import Wish
 from deia_tui.ui.arrangement import PANES, Arrangement
 from deia_tui.ui.feed import Continued, Feed, Opened
-from deia_tui.ui.orders import Orders
+from deia_tui.ui.orders import Orders, name_all
 from deia_tui.ui.panes.alerts import AlertsPane, alerting
 from deia_tui.ui.panes.bots import BotsPane
 from deia_tui.ui.panes.chat import ChatInput, ChatPane
@@ -61,6 +62,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self._alerts = AlertsPane(glyphs)
         self._footer = FooterBar(glyphs)
         self._feed = Feed(client, self._show_feed, self._complain, pace_s=feed_pace_s)
+        self._answering = Answering(client, orders, glyphs, begin=self._begin, meant=self._meant)
         self._newest = Snapshot()
         self._panes = Arrangement(
             self,
@@ -285,39 +287,17 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     # What agents ask leave for
 
     def action_requests(self) -> None:
-        self._open_requests(None)
+        self._answering.show(self, None)
 
     def action_answer(self, wish: Wish) -> None:
-        """In the chat to what stands there in full, elsewhere only after it was shown."""
-        request = self._chat.view.request() if self._panes.pane == "chat" else None
-        if request is None:
-            self._open_requests(None)
-        elif self._orders.allowed():
-            kind = answers.option(request, wish)
-            if kind is None:
-                self._complain(answers.refusal(wish))
-                return
-            self._begin(self._orders.give_all([cmd.AnswerPermission(request_id=request.request_id, outcome=kind)]))
+        self._answering.answer(self, self._request_here(), wish)
 
     def action_deny_why(self) -> None:
-        request = self._chat.view.request() if self._panes.pane == "chat" else None
-        self._open_requests(request, why=request is not None)
+        request = self._request_here()
+        self._answering.show(self, request, why=request is not None)
 
-    def _open_requests(self, request: PermissionRequest | None, *, why: bool = False) -> None:
-        """All of them, from this one on, or the first of the bot that is meant."""
-        approvals = self._client.snapshot().state.approvals
-        if not approvals:
-            self._say("No agent asks for leave.")
-            return
-        from deia_tui.ui.dialogs.approvals import ApprovalsDialog
-
-        meant = self._meant()
-        first = next((one.request for one in approvals if one.bot_id in meant), None)
-        wanted = request or first
-        request_id = wanted.request_id if wanted else None
-        glyphs = self._header.glyphs
-        dialog = ApprovalsDialog(self._client, self._orders, glyphs, request_id=request_id, why=why)
-        self.app.push_screen(dialog)
+    def _request_here(self) -> PermissionRequest | None:
+        return self._chat.view.request() if self._panes.pane == "chat" else None
 
     # Orders
 
@@ -434,9 +414,3 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def _complain(self, sentence: str) -> None:
         self._orders.say(sentence, "error")
-
-
-def name_all(bot_ids: Sequence[str]) -> str:
-    """'BOT-001', or the first, the last and how many."""
-    named = [clean(bot_id) for bot_id in bot_ids]
-    return ", ".join(named) if len(named) <= 3 else f"{len(named)} bots ({named[0]} … {named[-1]})"

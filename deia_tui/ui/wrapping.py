@@ -55,7 +55,7 @@ def _extents(text: str, width: int) -> Iterator[tuple[int, int]]:
         start = end + 1
         while end - at > _AT_ONCE or cell_len(text[at:end]) > width:
             length = _break(text[at : min(end, at + _AT_ONCE)], width, at_least=0)
-            yield at, at + length
+            yield at, at + len(text[at : at + length].rstrip(" "))
             at += length
             while at < end and text[at] == " ":
                 at += 1

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from deia_tui.core import events as ev
 from deia_tui.core.bots import Activity, AgentSpec, BotSpec, BotState, ExitRecord
 from deia_tui.core.breaker import Phase
-from deia_tui.core.state import BotView
-from deia_tui.core.wording import countdown, describe, now_text
+from deia_tui.core.state import Approval, BotView, HiveState, Pause
+from deia_tui.core.turns import PermissionRequest
+from deia_tui.core.wording import countdown, describe, doing, now_text, waiting_for, wanted
 
 AT = 1_760_000_000.0
 COMMON = {"at": AT, "bot_id": "B"}
@@ -119,3 +120,35 @@ def test_what_a_bot_is_doing(changes: dict[str, object], words: str) -> None:
 @pytest.mark.parametrize(("until", "words"), [(None, ""), (AT, ""), (AT - 1, ""), (AT + 12.4, " · 12 s")])
 def test_a_countdown(until: float | None, words: str) -> None:
     assert countdown(until, AT) == words
+
+
+def request(tool: str = "Bash", title: str = "rm -r build/", input: str = "") -> PermissionRequest:
+    return PermissionRequest(request_id="r", tool=tool, title=title, input=input, options=())
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (request(), "Bash: rm -r build/"),
+        (request(title="Bash rm -r build/"), "Bash rm -r build/"),
+        (request(title="", input="rm\n-r"), "Bash: rm"),
+        (request(tool=""), "rm -r build/"),
+    ],
+)
+def test_what_an_agent_wants_is_one_line(asked: PermissionRequest, words: str) -> None:
+    assert wanted(asked) == words
+
+
+def test_what_holds_a_bot_up_comes_before_what_it_does() -> None:
+    spec = replace(SPEC, agent=replace(SPEC.agent, provider="anthropic"), budget_usd=5.0)
+    busy = replace(RUNNING, spec=spec, activity=Activity.BUSY, task="count", trouble="retry 2")
+    state = HiveState()
+    assert (waiting_for(busy, state, AT), doing(busy, state, AT)) == ("", "retry 2 · count")
+    spent = replace(busy, spent_day="2025-10-09", spent_usd=5.2)
+    assert doing(spent, state, AT) == "budget of $5.00 a day used up"
+    paused = replace(state, pauses={"anthropic": Pause(since=AT, until=AT + 42, reason="429")})
+    assert doing(busy, paused, AT) == "anthropic paused · 42 s"
+    waits = Approval(bot_id="B", run=2, message_id="m", request=request(), asked_at=AT, expires_at=AT + 300)
+    assert doing(spent, replace(paused, approvals=(waits,)), AT) == "asks: Bash: rm -r build/"
+    stopped = replace(spent, state=BotState.STOPPED)
+    assert (waiting_for(stopped, paused, AT), doing(stopped, paused, AT)) == ("", "")

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from textual.pilot import Pilot
 
@@ -14,15 +15,27 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import Activity, AgentSpec, BotState, ExitRecord
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import HISTORY_S, Series, Telemetry
+from deia_tui.core.turns import Diff, PlanEntry, ToolCall, Usage
 from deia_tui.ui.app import ConsoleApp, ConsoleOptions
 from tests.ui.scripted import ScriptedHive
 
 AGENTS = ("shell", "claude", "codex", "worker", "gemini")
-ANSWER = """Three tests fail since a41f9c: the clock is wall time, not monotonic.
+ANSWER = """Three tests fail since `a41f9c`: the clock is *wall time*, not monotonic.
 I would pass the clock in and sort by sequence.
 
-    def now(clock: Clock) -> float:
-        return clock.monotonic()
+1. **test_login_retry** clock is wall time, see [the docs](https://docs.python.org/3/library/time.html)
+2. **test_session_expiry** same cause
+   - and rows share one timestamp
+
+```python
+def now(clock: Clock) -> float:
+    return clock.monotonic()
+```
+
+| test | before | after |
+|---|---|---|
+| retry | fails | passes |
+| expiry | fails | passes |
 
 漢字 and 🐝 are two cells wide; the line after them must still be straight.
 """
@@ -43,10 +56,13 @@ class Life:
 
     def begin(self) -> None:
         for place, name in enumerate(self.names):
-            agent = AgentSpec(name=AGENTS[place % len(AGENTS)], kind="command")
+            agent = AgentSpec(name=AGENTS[place % len(AGENTS)], kind="acp", provider=AGENTS[place % len(AGENTS)])
             self.hive.run(name, agent=agent)
             if place % 3 == 0:
                 self.work(name)
+        for name in self.names[3::11]:
+            self.act(name, ends=True)
+            self.act(name, ends=False)
         for name in self.names[7::23]:
             self.crash(name, for_good=True)
         for name in self.names[1::29]:
@@ -61,6 +77,31 @@ class Life:
         message_id = self.hive.ask(name, f"T-{number} fix flaky login test", sender="human")
         self.working[name] = message_id
         self.hive.answer(name, message_id, ANSWER)
+
+    def act(self, name: str, *, ends: bool) -> None:
+        """A turn with everything in it; one that does not end waits for leave."""
+        now, message_id, run = time.time(), self.hive.ask(name, "fix the flaky login test"), self.hive.bot(name).run
+        of: dict[str, Any] = {"at": now, "bot_id": name, "run": run, "message_id": message_id, "source_seq": 5}
+        diff = Diff(path="tests/login/test_retry.py", old="import time\nnow = time.time()\n", new="now = clock.now()\n")
+        self.hive.record(
+            ev.ThoughtAdded(**of, text="The clock is wall time.\nIt should be monotonic.\nLet me look at the tests."),
+            ev.PlanChanged(
+                **of,
+                entries=(
+                    PlanEntry(content="look at the failing tests", status="completed"),
+                    PlanEntry(content="pass the clock in", status="in_progress"),
+                    PlanEntry(content="sort by sequence"),
+                ),
+            ),
+            ev.OutputAdded(**of, text="I look at the tests first.\n"),
+            *(ev.ToolCallChanged(**of, call=call) for call in calls(diff, ends=ends)),
+        )
+        if not ends:
+            self.hive.wants(name, message_id, "rm -r build/", input="rm -r build/\n\ncwd: /home/ann/src/site")
+            return
+        usage = Usage(model="sonnet", input_tokens=1234, output_tokens=567, cache_read_tokens=20_000)
+        self.hive.record(ev.OutputAdded(**of, text=ANSWER), ev.UsageReported(**of, usage=usage, cost_usd=0.0123))
+        self.hive.finish(name, message_id)
 
     def crash(self, name: str, *, for_good: bool) -> None:
         now, run = time.time(), self.hive.bot(name).run
@@ -121,6 +162,39 @@ class Life:
             name = next(iter(self.working))
             self.hive.finish(name, self.working.pop(name))
             self.work(name)
+
+
+def calls(diff: Diff, *, ends: bool) -> list[ToolCall]:
+    return [
+        ToolCall(
+            call_id="1",
+            tool="Bash",
+            title="pytest -x tests/login",
+            kind="execute",
+            status="failed",
+            input="pytest -x tests/login",
+            output="E   assert 1.5 == 1.2\n1 failed, 3 passed in 0.12s",
+            duration_s=1.24,
+        ),
+        ToolCall(
+            call_id="2",
+            tool="Edit",
+            title="tests/login/test_retry.py",
+            kind="edit",
+            status="completed",
+            diffs=(diff,),
+            duration_s=0.03,
+        ),
+        ToolCall(
+            call_id="3",
+            tool="Bash",
+            title="rm -r build/",
+            kind="execute",
+            status="completed" if ends else "pending",
+            input="rm -r build/",
+            duration_s=0.2 if ends else None,
+        ),
+    ]
 
 
 def main() -> None:

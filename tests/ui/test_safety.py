@@ -7,12 +7,14 @@ import select
 import signal
 import sys
 import time
+from typing import Any
 
 from textual import events
 
 from deia_tui.core import events as ev
 from deia_tui.core.bots import AgentSpec
 from deia_tui.core.client import Launchable
+from deia_tui.core.turns import Diff, PlanEntry, ToolCall, Usage
 from tests.ui.screens import Screen, shown
 from tests.ui.scripted import ScriptedHive
 
@@ -38,6 +40,7 @@ def hostile_hive() -> ScriptedHive:
         Launchable(name="other", kind=TRAP, summary="", problem=f"problem {TRAP}"),
     )
     message = hive.ask("BOT-001", f"question {TRAP}", sender=f"sender {TRAP}")
+    do_everything(hive, message)
     hive.answer("BOT-001", message, "split \x1b", "]52;c;c3RvbGVu\x07 over two\n", f"answer {TRAP}\nlast-line\n")
     hive.record(
         ev.BotLogged(at=time.time(), bot_id="BOT-001", run=1, level="error", text=f"log {TRAP}", source_seq=9),
@@ -56,14 +59,37 @@ def hostile_hive() -> ScriptedHive:
     return hive
 
 
+def do_everything(hive: ScriptedHive, message: str) -> None:
+    """Every part a turn can have, with a trap in every text of it."""
+    of: dict[str, Any] = {"at": time.time(), "bot_id": "BOT-001", "run": 1, "message_id": message, "source_seq": 5}
+    diff = Diff(path=f"path {TRAP}", old=f"old {TRAP}", new=f"new {TRAP}")
+    texts = {name: f"{name} {TRAP}" for name in ("tool", "title", "input", "output")}
+    hive.record(
+        ev.ThoughtAdded(**of, text=f"thought {TRAP}"),
+        ev.PlanChanged(**of, entries=(PlanEntry(content=f"plan {TRAP}"),)),
+        ev.ToolCallChanged(**of, call=ToolCall(call_id="1", diffs=(diff,), status="completed", **texts)),
+        ev.UsageReported(**of, usage=Usage(model=f"model {TRAP}"), cost_usd=1.0),
+        ev.AgentDegraded(at=time.time(), bot_id="BOT-001", run=1, reason=f"trouble {TRAP}", source_seq=6),
+    )
+    request = hive.wants("BOT-001", message, f"title {TRAP}", tool=f"asked {TRAP}", input=f"wish {TRAP}")
+    hive.permitted("BOT-001", request, "reject_once", by=f"by {TRAP}", note=f"note {TRAP}")
+
+
 def harmless(screen: Screen) -> bool:
     return not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]", screen.text().replace("\n", ""))
 
 
 async def test_hostile_text_is_shown_and_nothing_more() -> None:
     hive = hostile_hive()
-    async with shown(hive) as screen:
+    async with shown(hive, size=(190, 90)) as screen:
         await screen.sees("question", "last-line", "alert", "reason", "error")
+        assert harmless(screen)
+        view = screen.app._main._chat.view
+        assert view.transcript is not None
+        view.transcript.turns[0].opened |= set(range(20))
+        view.resized()
+        view.paint()
+        await screen.sees("thought", "plan", "title", "input", "output", "path", "+ new", "denied by by", "model")
         assert harmless(screen)
         hive.alert(None, f"toast {TRAP}", level="critical")
         await screen.sees("hive: toast")
@@ -100,3 +126,16 @@ def test_no_sequence_of_a_bot_reaches_a_real_terminal() -> None:
     assert b"stolen title\x07" not in written
     assert "\x9b".encode() not in written
     assert "\u202e".encode() not in written
+
+
+async def test_what_an_agent_asks_is_shown_and_nothing_more() -> None:
+    hive = hostile_hive()
+    hive.run("BOT-002")
+    request = f"asked {TRAP}"
+    async with shown(hive) as screen:
+        hive.wants("BOT-002", hive.ask("BOT-002", "w"), f"title {TRAP}", tool=request, input=f"{TRAP}\nwish {TRAP}")
+        await screen.sees("BOT-002 asks: asked")
+        assert harmless(screen)
+        await screen.press("p")
+        await screen.sees("asks for asked", "wish")
+        assert harmless(screen)

@@ -83,6 +83,25 @@ async def test_tab_goes_around() -> None:
         assert screen.app.focused.id == "alerts"
 
 
+@pytest.mark.parametrize("size", [(200, 50), (80, 24), (60, 20)])
+async def test_a_long_alert_keeps_its_action_and_is_shown_in_full_at_the_cursor(size: tuple[int, int]) -> None:
+    hive = ScriptedHive()
+    hive.run("BOT-002")
+    hive.alert("BOT-002", "it is " + "very " * 14 + "unwell", action="r starts it again once the cause is mended")
+    async with shown(hive, size=size) as screen:
+        if size[0] == 200:
+            assert "the cause is mended" in screen.text()
+        await screen.press("exclamation_mark")
+        await screen.until(lambda: "unwell r starts it again once the cause is mended" in whole(screen))
+
+
+def whole(screen: Screen) -> str:
+    """The alerts pane as one line."""
+    pane = screen.app._main._alerts.region
+    lines = [line[pane.x : pane.right] for line in screen.lines()[pane.y : pane.bottom]]
+    return " ".join(" ".join(lines).replace("│", " ").split())
+
+
 async def test_alerts_are_announced_listed_and_cleared() -> None:
     hive = three_bots()
     async with shown(hive) as screen:
@@ -100,7 +119,7 @@ async def test_an_order_in_the_alerts_goes_to_the_bot_of_the_alert() -> None:
         hive.alert("BOT-003", "memory is high", action="r restarts it")
         await screen.sees("memory is high")
         await screen.press("v", "exclamation_mark")
-        await screen.sees("Alerts · r restarts it")
+        await screen.until(lambda: screen.app.focused is screen.app._main._alerts)
         await screen.press("r")
         await screen.gave(cmd.RestartBot(bot_id="BOT-003"))
         assert cmd.RestartBot(bot_id="BOT-001") not in hive.given

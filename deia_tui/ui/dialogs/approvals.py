@@ -142,6 +142,9 @@ class ApprovalsDialog(ModalScreen[None]):
             opened = {key: opened.get(key) or former for key in [*before, *opened] if key == cursor or key in opened}
             opened[cursor] = Row(former.approval, former.over or self._how_it_ended(former.approval))
         self._table.rows = opened
+        height = min(len(opened) + 2, max(4, self.size.height // 3))
+        if self._table.styles.height is None or self._table.styles.height.value != height:
+            self._table.styles.height = height
         self._table.show([*opened])
         self._show_request()
 

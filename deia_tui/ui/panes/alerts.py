@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual.reactive import var
 
 from deia_tui.core.state import Alert, Snapshot
@@ -10,6 +11,7 @@ from deia_tui.core.text import clean
 from deia_tui.ui.theme import Glyphs, Ink, Spans
 from deia_tui.ui.widgets.table import Table
 from deia_tui.ui.widgets.titles import entitle
+from deia_tui.ui.wrapping import cut, wrap_spans
 
 
 class AlertsPane(Table):
@@ -36,9 +38,17 @@ class AlertsPane(Table):
             self.action_first()
 
     def paint(self) -> None:
+        """The selected alert stands below the others in full where its row has no room for that."""
         alert = self.selected() if self.has_focus else None
-        advice = clean(alert.action) if alert is not None and alert.cleared_at is None else ""
-        entitle(self, self.glyphs, title=f"Alerts · {advice}" if advice else "Alerts")
+        footing: tuple[Spans, ...] = ()
+        if alert is not None and _length(self._said(alert)) > self.text_width:
+            rule: Spans = (("─" * self.text_width, Ink.TRACK),)
+            room = max(0, self.size.height // 2 - 1)
+            footing = (rule, *wrap_spans(self._said(alert), self.text_width)[:room])
+        if len(footing) != len(self.footing):
+            self.footing = footing
+            self._keep_in_view()
+        self.footing = footing
         super().paint()
 
     def selected(self) -> Alert | None:
@@ -46,14 +56,23 @@ class AlertsPane(Table):
 
     def row(self, key: str) -> tuple[Spans, Spans]:
         alert = self._alerts[key]
+        said = self._said(alert)
+        if alert.cleared_at is not None or _length(said) <= self.text_width:
+            return (), said
+        *before, (text, ink), (action, news) = said  # what to do about it is cut last
+        room = self.text_width - _length(tuple(before)) - min(cell_len(action), self.text_width // 2)
+        return (), (*before, (cut(text.rstrip(), max(8, room - 3)) + "   ", ink), (action, news))
+
+    def _said(self, alert: Alert) -> Spans:
+        """All there is to say of an alert, its action last."""
         at = time.strftime("%H:%M", time.localtime(alert.raised_at))
         text = f"{at}  {clean(alert.bot_id or 'hive')}  {clean(alert.text)}"
         if alert.cleared_at is not None:
-            return (), ((f"  {self.glyphs.cleared} ", Ink.DIM), (text, Ink.DIM))
+            return ((f"  {self.glyphs.cleared} ", Ink.DIM), (text, Ink.DIM))
         digit = str(self._digits.get(alert.bot_id or "", " "))
-        action = clean(alert.action)
         glyph, ink = self._level(alert.level)
-        return (), ((f"{digit} ", Ink.FAINT), (f"{glyph} ", ink), (f"{text}   ", Ink.TEXT), (action, Ink.NEWS))
+        action = (clean(alert.action), Ink.NEWS)
+        return ((f"{digit} ", Ink.FAINT), (f"{glyph} ", ink), (f"{text}   ", Ink.TEXT), action)
 
     def selected_text(self) -> str:
         alert = self.selected()
@@ -70,6 +89,10 @@ class AlertsPane(Table):
 
     def empty(self) -> str:
         return "No alerts – all is well" if self.snapshot.seq else ""
+
+
+def _length(spans: Spans) -> int:
+    return sum(cell_len(text) for text, _ in spans)
 
 
 def newest_first(alerts: Sequence[Alert]) -> list[Alert]:

@@ -213,7 +213,7 @@ def _why_not_now(bot: BotView, state: HiveState, now: float) -> str:
     if bot.state in OFF:
         return f"{bot.bot_id} is {bot.state} – r starts it again"
     if bot.activity is Activity.ASKING:
-        return f"A message waits until you answer what {bot.bot_id} asks – esc, then p shows it"
+        return f"{bot.bot_id} waits for your answer first – esc, then p"
     if waits := waiting_for(bot, state, now):
         return f"A message waits: {waits}"
     return f"{bot.bot_id} has trouble: {bot.trouble}" if bot.trouble else ""

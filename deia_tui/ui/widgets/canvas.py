@@ -38,6 +38,8 @@ class Canvas(Widget):
         super().__init__(id=id)
         self.glyphs = glyphs
         self.top = 0
+        self.footing: tuple[Spans, ...] = ()
+        """Lines that stay at the bottom, below the others."""
         self._drawn: list[Line] = []
         self._palette: Palette | None = None
 
@@ -62,7 +64,7 @@ class Canvas(Widget):
 
     @property
     def body_height(self) -> int:
-        return max(0, self.size.height - self.heading_lines)
+        return max(0, self.size.height - self.heading_lines - len(self.footing))
 
     @property
     def text_width(self) -> int:
@@ -103,7 +105,7 @@ class Canvas(Widget):
             if first <= y < last:
                 drawn = Line(drawn.live, drawn.rest, drawn.ground, drawn.number, True)
             lines.append(drawn)
-        return lines
+        return [*lines, *(Line(rest=spans) for spans in self.footing)]
 
     def _empty_lines(self, height: int) -> list[Line]:
         lines = [_BLANK] * height

@@ -136,7 +136,7 @@ class Pointed(Lines):
 
     def line(self, index: int) -> Line:
         drawn = super().line(index)
-        on_cursor = self.has_focus and index == self.cursor
+        on_cursor = self.has_focus and index == self.cursor and bool(drawn.rest or not self.following)
         return Line(drawn.live, drawn.rest, Ground.CURSOR, drawn.number) if on_cursor else drawn
 
     def prepend(self, lines: Sequence[Spans]) -> None:
