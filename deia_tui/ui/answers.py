@@ -12,7 +12,7 @@ _KINDS: dict[Wish, tuple[OptionKind, ...]] = {
     "always": ("allow_always",),
     "deny": ("reject_once", "reject_always"),
 }
-_KEYS: dict[Wish, str] = {"once": "a allow once", "always": "A always", "deny": "d deny · D deny with a word"}
+_KEYS: dict[Wish, str] = {"once": "a allow once", "always": "A always", "deny": "d deny · D with a word"}
 
 
 def option(request: PermissionRequest, wish: Wish) -> OptionKind | None:

@@ -51,7 +51,8 @@ def thought(text: str, glyphs: Glyphs, width: int, *, is_open: bool, going_on: b
 
 def tool(call: ToolCall, glyphs: Glyphs, width: int, *, is_open: bool) -> list[Spans]:
     glyph, word, ink = _status(call, glyphs)
-    took = "" if call.duration_s is None else f" · {seconds(call.duration_s)}"
+    ended = call.status in ("completed", "failed")
+    took = f" · {seconds(call.duration_s)}" if ended and call.duration_s is not None else ""
     title = clean(call.title)
     name = "" if title.startswith(call.tool) else f"{clean(call.tool)}  "
     came, went = (sum(count) for count in zip((0, 0), *map(diffs.counts, call.diffs), strict=True))

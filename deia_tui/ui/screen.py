@@ -145,6 +145,10 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self._footer.notice = f"Small terminal: {_SMALLEST[0]}×{_SMALLEST[1]} or more shows everything" if small else ""
         self._panes.apply()
 
+    def on_screen_resume(self) -> None:
+        """The size may have changed behind a dialog."""
+        self._panes.apply()
+
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         inside = [node.id for node in event.widget.ancestors_with_self]
         pane = next((pane for pane in PANES if pane in inside), None)

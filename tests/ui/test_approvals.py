@@ -54,7 +54,7 @@ async def test_the_queue_is_answered_key_by_key_and_closes_when_nothing_is_left(
     hive, (first, second, third) = asking("BOT-002", "BOT-003", "BOT-004")
     async with shown(hive) as screen:
         await screen.press("p")
-        await screen.sees("BOT-002 (shell) asks for Bash: rm -r BOT-002/", "while it works on: work of BOT-002")
+        await screen.sees("BOT-002 (shell) asks: Bash: rm -r BOT-002/", "while it works on: work of BOT-002")
         await screen.press("a")
         await screen.gave(answered(first, "allow_once"))
         await screen.sees("allowed  BOT-002")
@@ -94,7 +94,7 @@ async def test_the_cursor_stays_on_its_request_when_others_come_and_go() -> None
     hive, (first, second) = asking("BOT-002", "BOT-003")
     async with shown(hive) as screen:
         await screen.press("p", "j")
-        await screen.sees("BOT-003 (shell) asks for")
+        await screen.sees("BOT-003 (shell) asks:")
         hive.permitted("BOT-002", first, "allow_once", by="policy")
         await screen.until(lambda: queue(screen) is not None and list(queue(screen)._table.keys) == [second])  # type: ignore[union-attr]
         hive.permitted("BOT-003", second, "expired")
@@ -108,7 +108,7 @@ async def test_one_opens_the_queue_at_the_bot_one_stands_on() -> None:
     hive, _ = asking("BOT-002", "BOT-003")
     async with shown(hive) as screen:
         await screen.press("j", "a")
-        await screen.sees("BOT-003 (shell) asks for")
+        await screen.sees("BOT-003 (shell) asks:")
         assert not hive.given
 
 
@@ -190,7 +190,7 @@ async def test_the_queue_is_of_use_in_small_terminals() -> None:
         hive, (first, *_) = asking(*(f"BOT-{number:03d}" for number in range(2, 30)))
         async with shown(hive, size=size) as screen:
             await screen.press("p")
-            await screen.sees("AGE   LEFT", "BOT-002 (shell) asks for", "a allow once")
+            await screen.sees("AGE   LEFT", "BOT-002 (shell) asks:", "a allow once")
             await screen.press("a")
             await screen.gave(answered(first, "allow_once"))
 

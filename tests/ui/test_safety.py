@@ -137,5 +137,5 @@ async def test_what_an_agent_asks_is_shown_and_nothing_more() -> None:
         await screen.sees("BOT-002 asks: asked")
         assert harmless(screen)
         await screen.press("p")
-        await screen.sees("asks for asked", "wish")
+        await screen.sees("(shell) asks: asked", "wish")
         assert harmless(screen)

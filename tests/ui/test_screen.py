@@ -83,6 +83,15 @@ async def test_tab_goes_around() -> None:
         assert screen.app.focused.id == "alerts"
 
 
+async def test_a_size_that_changed_behind_a_dialog_counts() -> None:
+    async with shown(three_bots(), size=(200, 50)) as screen:
+        await screen.press("question_mark")
+        await screen.sees("Help")
+        await screen.pilot.resize_terminal(80, 24)
+        await screen.press("escape")
+        await screen.until(lambda: seen(screen) == ["bots", "log"])
+
+
 @pytest.mark.parametrize("size", [(200, 50), (80, 24), (60, 20)])
 async def test_a_long_alert_keeps_its_action_and_is_shown_in_full_at_the_cursor(size: tuple[int, int]) -> None:
     hive = ScriptedHive()

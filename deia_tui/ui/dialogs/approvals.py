@@ -234,5 +234,6 @@ def _described(approval: Approval, bot: BotView | None) -> tuple[str, ...]:
     request = approval.request
     agent = f" ({bot.spec.template or bot.spec.agent.name})" if bot is not None else ""
     about = f" while it works on: {bot.task}" if bot is not None and bot.task else ""
-    head = f"{approval.bot_id}{agent} asks for {request.tool or 'leave'}: {request.title}"
+    named = not request.tool or request.title.startswith(request.tool)
+    head = f"{approval.bot_id}{agent} asks: {request.title if named else f'{request.tool}: {request.title}'}"
     return clean(head), *clean_lines(request.input).split("\n"), "", *([clean(about.strip())] if about else [])
