@@ -19,12 +19,12 @@ from deia_tui.core.risk import risky
 from deia_tui.core.state import Snapshot, is_live
 from deia_tui.core.stopping import progress, waits_for
 from deia_tui.core.text import clean, shorten
-from deia_tui.core.turns import PermissionRequest
 from deia_tui.ui import keymap
 from deia_tui.ui.answering import Answering
 from deia_tui.ui.answers import Wish
-from deia_tui.ui.arrangement import PANES, Arrangement
+from deia_tui.ui.arrangement import PANES, Arrangement, Pane
 from deia_tui.ui.feed import Continued, Feed, Opened
+from deia_tui.ui.keys import REQUESTS
 from deia_tui.ui.orders import Orders, name_all
 from deia_tui.ui.panes.alerts import AlertsPane, alerting
 from deia_tui.ui.panes.bots import BotsPane
@@ -34,6 +34,7 @@ from deia_tui.ui.panes.header import HeaderBar
 from deia_tui.ui.panes.log import LogPane
 from deia_tui.ui.panes.turns import ChatView
 from deia_tui.ui.theme import Glyphs
+from deia_tui.ui.widgets.lines import Pointed
 
 _SMALLEST = (60, 20)
 _PROGRESS_S = 0.5
@@ -115,14 +116,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     @on(ChatView.Changed)
     def _show_usable_keys(self) -> None:
-        view, asks = self._chat.view, bool(self.snapshot.state.approvals)
-        usable = {
-            keymap.RESEND: view.to_send_again() is not None,
-            keymap.FOLD: view.foldable() is not None,
-            keymap.REQUESTS: asks,
-            **dict.fromkeys(keymap.ANSWERS, view.request() is not None),
-        }
-        self._footer.usable = frozenset(key for key, of_use in usable.items() if of_use)
+        asks = frozenset({REQUESTS} if self.snapshot.state.approvals else ())
+        self._footer.usable = asks | self._chat.view.usable_keys()
 
     @on(BotsPane.Selected)
     def _bot_selected(self, event: BotsPane.Selected) -> None:
@@ -199,17 +194,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             self.select(bots[place - 1])
 
     def action_copy(self) -> None:
-        match self._panes.pane:
-            case _ if selected := self.get_selected_text():
-                text = selected
-            case "chat":
-                text = self._chat.view.newest_answer_seen()
-            case "log":
-                text = self._log.selected_text()
-            case "alerts":
-                text = self._alerts.selected_text()
-            case _:
-                text = self._bots.selected_text()
+        shown: dict[Pane, BotsPane | Pointed | AlertsPane]
+        shown = {"bots": self._bots, "chat": self._chat.view, "log": self._log, "alerts": self._alerts}
+        text = self.get_selected_text() or shown[self._panes.pane].selected_text()
         if text:
             self.app.copy_to_clipboard(text)
             self._say(f"Copied {len(text)} characters.")
@@ -294,14 +281,11 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self._answering.show(self, None)
 
     def action_answer(self, wish: Wish) -> None:
-        self._answering.answer(self, self._request_here(), wish)
+        self._answering.answer(self, self._chat.view.request() if self._panes.pane == "chat" else None, wish)
 
     def action_deny_why(self) -> None:
-        request = self._request_here()
+        request = self._chat.view.request() if self._panes.pane == "chat" else None
         self._answering.show(self, request, why=request is not None)
-
-    def _request_here(self) -> PermissionRequest | None:
-        return self._chat.view.request() if self._panes.pane == "chat" else None
 
     # Orders
 

@@ -9,6 +9,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from deia_tui.ui import keymap
+from deia_tui.ui.keys import Group, Key
 from deia_tui.ui.theme import Glyphs
 
 _PANES: dict[str, tuple[str, str]] = {
@@ -25,7 +26,7 @@ _PANES: dict[str, tuple[str, str]] = {
         "Orders go to the bot of the selected alert.",
     ),
 }
-_GROUPS: tuple[keymap.Group, ...] = ("Bots", "Chat", "Requests", "Log", "Alerts", "Move", "Console")
+_GROUPS: tuple[Group, ...] = ("Bots", "Chat", "Requests", "Log", "Alerts", "Move", "Console")
 
 
 class HelpOverlay(ModalScreen[None]):
@@ -58,16 +59,16 @@ class HelpOverlay(ModalScreen[None]):
         self.query_one("#help").scroll_up(animate=False)
 
 
-def _groups(first: str) -> list[keymap.Group]:
+def _groups(first: str) -> list[Group]:
     """The groups that have keys, the focused pane's own first."""
     used = [group for group in _GROUPS if any(key.group == group for key in keymap.KEYS)]
     return sorted(used, key=lambda group: group != first)
 
 
-def _columns(first: str) -> tuple[list[keymap.Group], list[keymap.Group]]:
+def _columns(first: str) -> tuple[list[Group], list[Group]]:
     """Two columns of about the same height."""
-    left: list[keymap.Group] = []
-    right: list[keymap.Group] = []
+    left: list[Group] = []
+    right: list[Group] = []
     heights = Counter(key.group for key in keymap.KEYS)
     for group in _groups(first):
         used = [sum(heights[other] + 2 for other in column) for column in (left, right)]
@@ -75,11 +76,11 @@ def _columns(first: str) -> tuple[list[keymap.Group], list[keymap.Group]]:
     return left, right
 
 
-def _describe(group: keymap.Group, glyphs: Glyphs) -> Content:
+def _describe(group: Group, glyphs: Glyphs) -> Content:
     keys = [_line(key, glyphs) for key in keymap.KEYS if key.group == group]
     return Content("\n").join([Content.styled(group, "bold"), *keys])
 
 
-def _line(key: keymap.Key, glyphs: Glyphs) -> Content:
+def _line(key: Key, glyphs: Glyphs) -> Content:
     names = keymap.shown(key) if key.shown else " ".join(key.keys.split(",")[:2])
     return Content.assemble((glyphs.plain(names).ljust(9), "bold $accent"), key.help)

@@ -8,6 +8,7 @@ from textual.message import Message
 
 from deia_tui.core.client import ChatTurn, Recorded
 from deia_tui.core.turns import PermissionRequest
+from deia_tui.ui.keys import ANSWERS, FOLD, RESEND
 from deia_tui.ui.theme import Glyphs, Spans
 from deia_tui.ui.transcript import Foldable, Transcript
 from deia_tui.ui.widgets.lines import Pointed
@@ -93,7 +94,16 @@ class ChatView(Pointed):
 
     # What stands at the cursor
 
-    def newest_answer_seen(self) -> str:
+    def usable_keys(self) -> frozenset[str]:
+        """Of the keys that are of use at times, those that are now."""
+        usable = {
+            RESEND: self.to_send_again() is not None,
+            FOLD: self.foldable() is not None,
+            **dict.fromkeys(ANSWERS, self.request() is not None),
+        }
+        return frozenset(key for key, of_use in usable.items() if of_use)
+
+    def selected_text(self) -> str:
         """The answer of the turn at the cursor."""
         if self.transcript is None or not self._starts:
             return ""
