@@ -40,6 +40,7 @@ class LaunchDialog(ModalScreen[list[str]]):
         self._refusal = Static("", markup=False, id="refusal")
         self._busy = False
         self._offered: Sequence[Launchable] = ()
+        self._explained = ("", "")
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="launch") as box:
@@ -54,7 +55,7 @@ class LaunchDialog(ModalScreen[list[str]]):
             yield self._refusal
 
     def on_mount(self) -> None:
-        self._refusal.display = False
+        self._accept()
         self.run_worker(self._load())
 
     def on_descendant_focus(self) -> None:
@@ -90,7 +91,9 @@ class LaunchDialog(ModalScreen[list[str]]):
     def _explain(self) -> None:
         chosen = self._chosen()
         self._detail.update(Content("") if chosen is None else _standing(chosen))
-        self._refusal.display = False
+        if chosen and _key(chosen) != self._explained:  # not when the same one comes again with its version
+            self._explained = _key(chosen)
+            self._accept()
 
     @on(OptionList.OptionSelected)
     @on(Input.Submitted)
@@ -101,7 +104,7 @@ class LaunchDialog(ModalScreen[list[str]]):
 
     @on(Input.Changed)
     def _edited(self) -> None:
-        self._refusal.display = False
+        self._accept()
 
     async def _submit(self) -> None:
         chosen = self._chosen()
@@ -123,8 +126,12 @@ class LaunchDialog(ModalScreen[list[str]]):
             self._busy = False
 
     def _refuse(self, sentence: str) -> None:
+        """In the place of how things stand: a small terminal has no room for both."""
         self._refusal.update(Content(clean(sentence)))
-        self._refusal.display = True
+        self._refusal.display, self._detail.display = True, False
+
+    def _accept(self) -> None:
+        self._refusal.display, self._detail.display = False, True
 
     def action_cancel(self) -> None:
         self.dismiss(None)
@@ -140,7 +147,8 @@ def _option(entry: Launchable, width: int) -> Option:
         missing = entry.ready is not None and entry.ready.program and not entry.ready.path
         reason = clean(str(entry.ready) if missing else entry.problem)
         return Option(Content.styled(f"{name}  {sort}  {reason}", "dim"))
-    return Option(Content.assemble((name, "bold"), f"  {sort}  ", (clean(entry.summary), "dim")))
+    summary = clean(entry.summary or str(entry.ready or ""))
+    return Option(Content.assemble((name, "bold"), f"  {sort}  ", (summary, "dim")))
 
 
 def _standing(entry: Launchable) -> Content:
