@@ -65,9 +65,9 @@ def test_send_streams_the_answer_and_tells_failure_by_its_exit_code(shared: Oper
     failed = shared.run("send", bot_id, "false")
     assert (failed.returncode, failed.stdout) == (1, "")
     assert "exit 1" in failed.stderr
-    refused = shared.run("send", bot_id, "echo a | cat")
+    refused = shared.run("send", bot_id, "./missing")
     assert refused.returncode == 1
-    assert "'|'" in refused.stderr
+    assert "not run: './missing' does not exist" in refused.stderr
 
 
 def test_ctrl_c_interrupts_the_answer(shared: Operator) -> None:

@@ -12,6 +12,7 @@ from deia_tui.core.bots import (
     BotState,
     ExitRecord,
     RestartPolicy,
+    idle_timeout_of,
     spec_from_json,
     spec_to_json,
 )
@@ -66,3 +67,10 @@ def test_an_exit_in_words(exit: ExitRecord, words: str, clean: bool) -> None:
 def test_a_bot_is_live_or_off_or_waits_to_start_again() -> None:
     assert not LIVE & OFF
     assert set(BotState) - LIVE - OFF == {BotState.BACKOFF}
+
+
+@pytest.mark.parametrize(("kind", "patience_s"), [("shell", 20.0), ("command", 20.0), ("claude", 300.0)])
+def test_a_program_that_runs_once_a_message_may_be_silent_until_it_is_done(kind: str, patience_s: float) -> None:
+    assert idle_timeout_of(kind, 20.0) == patience_s
+    stored = {"bot_id": "B", "agent": {"name": "x", "kind": kind, "timeout_s": 20.0}}
+    assert spec_from_json(stored).agent.idle_timeout_s == patience_s

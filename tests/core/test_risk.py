@@ -33,6 +33,7 @@ from deia_tui.core.risk import Plain, Refused, judge
         ("dd if=/dev/zero count=1", ["dd", "if=/dev/zero", "count=1"]),
         ("echo sudo", ["echo", "sudo"]),
         ("bash script.sh", ["bash", "script.sh"]),
+        ("bash -e script.sh", ["bash", "-e", "script.sh"]),
         ("sh -c 'uname -a'", ["sh", "-c", "uname -a"]),
         ("timeout 5 sleep 10", ["timeout", "5", "sleep", "10"]),
     ],

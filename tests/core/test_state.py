@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from deia_tui.core import events as ev
 from deia_tui.core.bots import LIVE, Activity, AgentSpec, BotSpec, BotState, ExitRecord, Health
 from deia_tui.core.breaker import Phase
-from deia_tui.core.state import Alert, BotView, HiveState, first_line, fold, fold_bot, is_live
+from deia_tui.core.state import MAX_GRANTS, Alert, BotView, HiveState, first_line, fold, fold_bot, is_live
 
 AT = 1_760_000_000.0
 SPEC = BotSpec(bot_id="B", agent=AgentSpec(name="shell", kind="shell"))
@@ -237,3 +237,19 @@ def test_what_a_message_is_about() -> None:
     assert first_line("\n\n  build it \nand test it") == "build it"
     assert first_line("x" * 1000) == "x" * 120
     assert first_line("") == ""
+
+
+def test_always_is_remembered_until_the_next_launch() -> None:
+    def answered(grant: str) -> ev.PermissionAnswered:
+        return ev.PermissionAnswered(
+            at=AT, bot_id="B", run=2, request_id="r", outcome="allow_always", by="me", grant=grant
+        )
+
+    bot = replace(BUSY, activity=Activity.ASKING)
+    for grant in ("", "Read", "Read", "Bash(ls)"):
+        bot = fold_bot(bot, answered(grant))
+    assert (bot.activity, bot.grants) == (Activity.BUSY, ("Read", "Bash(ls)"))
+    for number in range(MAX_GRANTS):
+        bot = fold_bot(bot, answered(f"Tool{number}"))
+    assert len(bot.grants) == MAX_GRANTS
+    assert fold(hive(bot), ev.BotLaunched(at=AT, bot_id="B", spec=SPEC)).bots["B"].grants == ()
