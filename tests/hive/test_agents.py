@@ -132,6 +132,21 @@ async def test_a_request_of_a_bot_that_died_is_closed_on_record(lab: HiveInTest)
             await hive.submit(cmd.AnswerPermission(request_id=request_id, outcome="allow_once"))
 
 
+async def test_an_answer_that_comes_too_late_is_refused(lab: HiveInTest) -> None:
+    configure(lab)
+    lab.folder.hive_toml.write_text(lab.folder.hive_toml.read_text() + "approval_timeout_s = 0.3\n")
+    async with lab.supervised() as hive:
+        await hive.submit(cmd.LaunchBots(what="claude"))
+        text, turn = await lab.answer("BOT-001", await ask(hive, ASK))
+        assert turn.status == "answered" and "tool result: done" not in text, "denied, and free again"
+        [asked], [told] = await of_type(hive, ev.PermissionAsked), await of_type(hive, ev.PermissionAnswered)
+        assert isinstance(asked, ev.PermissionAsked) and isinstance(told, ev.PermissionAnswered)
+        assert (told.outcome, told.by) == ("expired", "")
+        with pytest.raises(CommandRejected, match="not open"):
+            await hive.submit(cmd.AnswerPermission(request_id=asked.request.request_id, outcome="allow_once"))
+        assert lab.state.approvals == ()
+
+
 async def test_who_is_not_logged_in_waits_for_a_human_and_loses_no_message(lab: HiveInTest) -> None:
     configure(lab)
     async with lab.supervised() as hive:
