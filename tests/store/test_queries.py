@@ -1,4 +1,5 @@
 import tempfile
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from deia_tui.core import events as ev
 from deia_tui.core.breaker import Phase
 from deia_tui.core.client import Recorded
 from deia_tui.core.state import HiveState, fold
+from deia_tui.core.turns import Failure
 from deia_tui.folder import Folder
 from deia_tui.identity import boot_id
 from deia_tui.store import queries
@@ -155,6 +157,20 @@ async def test_a_message_that_ended_stays_as_it_ended(store: Store) -> None:
     await store.commit([scenes.turn_ended("A", "m", 9)])
     (turn,) = await store.chat("A")
     assert (turn.status, turn.error, turn.ended_at) == ("interrupted", "died", AT + 6)
+
+
+async def test_a_chat_tells_why_a_turn_ended(store: Store) -> None:
+    await store.commit([*scenes.started("A"), scenes.asked("A", "m"), scenes.turn_started("A", "m", 1)])
+    assert (await store.chat("A"))[0].failure is None
+    await store.commit([replace(failed("m"), failure=Failure.OVERLOAD, stop_reason="max_tokens")])
+    (turn,) = await store.chat("A")
+    assert (turn.status, turn.failure, turn.stop_reason) == ("failed", Failure.OVERLOAD, "max_tokens")
+
+
+def failed(message_id: str) -> ev.TurnEnded:
+    return ev.TurnEnded(
+        at=AT + 6, bot_id="A", run=1, message_id=message_id, status="failed", error="429", duration_s=2.0
+    )
 
 
 async def test_chat_shows_each_answer_with_its_question(store: Store) -> None:

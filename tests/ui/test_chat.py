@@ -177,6 +177,24 @@ async def test_sending_shows_the_end_again() -> None:
         await screen.sees("You said:")
 
 
+async def test_the_wheel_moves_the_view_and_comes_back_to_the_end() -> None:
+    hive = two_bots()
+    message = hive.ask("BOT-001", "count")
+    hive.answer("BOT-001", message, *[f"line {number:03d}\n" for number in range(200)])
+    async with shown(hive) as screen:
+        view = screen.app._main._chat.view
+        await screen.until(lambda: len(view.lines) > 200)
+        top = view.top
+        view.scroll_view(-3)
+        assert (view.top, view.following, view.cursor) == (top - 3, False, top - 3 + view.body_height - 1)
+        hive.answer("BOT-001", message, "one more\n")
+        await screen.until(lambda: any("one more" in view.text_of(index) for index in range(len(view.lines))))
+        assert view.top == top - 3
+        view.scroll_view(30)
+        assert view.following
+        await screen.sees("one more")
+
+
 async def test_copying_takes_the_newest_answer() -> None:
     hive = two_bots(auto=True)
     async with shown(hive) as screen:

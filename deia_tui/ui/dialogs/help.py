@@ -18,7 +18,11 @@ _PANES: dict[str, tuple[str, str]] = {
         "Those that need you first. CPU: yellow from 60 %, red from 85 %. "
         "Breaker (B): {0.closed} closed, {0.opened} open, {0.half_open} on trial.",
     ),
-    "chat": ("Chat", "The conversation with the selected bot; answers stream in. @ID writes to another bot."),
+    "chat": (
+        "Chat",
+        "The conversation with the selected bot; answers stream in. @ID writes to another bot. "
+        "{0.enter}, space or o opens a line that begins with {0.folded}.",
+    ),
     "log": ("Log", "What happened to the selected bot and what it wrote. It follows until you scroll up."),
     "alerts": (
         "Alerts",

@@ -1,6 +1,7 @@
 """The turns of a conversation as lines with a cursor: what can be opened opens at it, what waits for an answer is found
 at it. A turn that changed is drawn anew from its own first line on."""
 
+import sys
 from collections.abc import Collection, Sequence
 
 from textual import events
@@ -14,7 +15,7 @@ from deia_tui.ui.transcript import Foldable, Transcript
 from deia_tui.ui.widgets.lines import Pointed
 from deia_tui.ui.widgets.titles import entitle
 
-_TURNS_KEPT = 200
+_TURNS_KEPT, _LINES_KEPT = 200, 100_000
 _OFFER = "e sends it again"
 
 
@@ -23,7 +24,7 @@ class ChatView(Pointed):
         """Other turns, or another line under the cursor: other keys may be of use."""
 
     def __init__(self, glyphs: Glyphs) -> None:
-        super().__init__(glyphs, limit=200_000, id="chat-view")
+        super().__init__(glyphs, limit=sys.maxsize, id="chat-view")  # whole turns are forgotten, not lines of them
         entitle(self, self.glyphs, title="Chat")
         self.transcript: Transcript | None = None
         self._starts: list[int] = []
@@ -37,8 +38,9 @@ class ChatView(Pointed):
     def hear(self, recorded: Sequence[Recorded]) -> None:
         if self.transcript is None or (place := self.transcript.hear(recorded)) is None:
             return
-        if self.following and len(self.transcript.turns) > 2 * _TURNS_KEPT:
-            self.transcript.forget_to(_TURNS_KEPT)
+        turns = len(self.transcript.turns)
+        if self.following and turns > 1 and (turns > 2 * _TURNS_KEPT or len(self.lines) > 2 * _LINES_KEPT):
+            self.transcript.forget_to(min(_TURNS_KEPT, turns // 2))
             self.reset(self._lines_from(0))
         else:
             self._draw_from(place)
