@@ -23,7 +23,7 @@ def programs() -> str:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def stub(programs: str) -> Iterator[Stub]:
     with llm_stub() as stub:
         yield stub
