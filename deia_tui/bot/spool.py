@@ -13,7 +13,9 @@ from deia_tui.core.frames import Frame, encode
 from deia_tui.folder import write_atomic
 
 _KEEP = 64 * 1024 * 1024
-"""Unacknowledged bytes beyond which output is dropped (other frames never are)."""
+"""Unacknowledged bytes beyond which what is _DROPPABLE is dropped."""
+_DROPPABLE = frozenset({"output", "thought", "tool", "plan"})
+"""What an agent may say without end; other frames are always kept."""
 _REWRITE_FROM = 1024 * 1024
 _RETRY_S = 1.0
 
@@ -46,8 +48,8 @@ class Spool:
         """Number the frames, write them in one go, tell the listeners; returns the last number."""
         for frame in frames:
             line = self._line(frame)
-            if frame["type"] == "output" and self._bytes + len(line) > _KEEP:
-                dropped = len(frame["text"].encode())
+            if frame["type"] in _DROPPABLE and self._bytes + len(line) > _KEEP:
+                dropped = len(frame["text"].encode("utf-8", "replace")) if "text" in frame else len(line)
                 self.dropped_output_bytes += dropped
                 self._untold += dropped
                 continue

@@ -17,6 +17,7 @@ from deia_tui.bot.conversation import Conversation
 from deia_tui.bot.output_log import OutputLog
 from deia_tui.bot.spool import Spool
 from deia_tui.bot.worker import Message, Worker
+from deia_tui.core.bots import AgentSpec
 from deia_tui.core.frames import decode
 from deia_tui.core.turns import PermissionPolicy
 from deia_tui.folder import Folder
@@ -125,6 +126,15 @@ async def test_after_the_grace_period_the_turn_is_interrupted(tmp_path: Path) ->
     assert last is not None
     assert (last["type"], last["status"]) == ("turn_ended", "interrupted")
     assert last["error"] == "the bot stopped before it was done"
+
+
+async def test_an_agent_that_cannot_be_opened_is_a_crash_with_a_sentence(launch: Launch) -> None:
+    bot = await launch(AgentSpec(name="talker", kind="acp", argv=("false",)), ready=False)
+    assert bot.wait() == 70
+    frames = bot.spooled()
+    assert [(frame["type"], frame["level"]) for frame in frames] == [("log", "error")]
+    assert frames[0]["text"] and frames[0]["text"] in bot.log()
+    assert json.loads(bot.folder.own_exit_record("BOT-001", 1).read_text())["code"] == 70
 
 
 async def test_daemons_go_with_the_bot(bot: Bot) -> None:

@@ -80,6 +80,14 @@ async def test_a_program_that_takes_too_long_is_ended(launch: Launch) -> None:
     assert (end["status"], end["error"]) == ("failed", "not done after 0.1 s")
 
 
+async def test_a_program_that_is_silent_for_too_long_is_ended(launch: Launch) -> None:
+    bot = await launch(AgentSpec(name="shell", kind="shell", idle_timeout_s=1.0))
+    end = (await bot.answer("sleep 60"))[-1]
+    assert (end["status"], end["error"], end["failure"]) == ("failed", "nothing came for 1 s", "outage")
+    script = "import time; [(print(n, flush=True), time.sleep(0.1)) for n in range(15)]"
+    assert (await bot.answer(f'{PYTHON} -c "{script}"'))[-1]["status"] == "answered"
+
+
 async def test_interrupt_ends_even_what_ignores_signals_and_its_tree(bot: Bot) -> None:
     script = bot.root / "stubborn.py"
     script.write_text(
