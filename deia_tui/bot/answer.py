@@ -72,6 +72,10 @@ class Answer:
         """How long nothing has come of the agent, who does not wait for a permission."""
         return 0.0 if self._asking else time.monotonic() - self._heard_at
 
+    @property
+    def uses_a_tool(self) -> bool:
+        return self._calls.under_way
+
     def cancel(self) -> None:
         """The turn is to end: what the agent asks from now on is not for anybody to answer."""
         self._is_cancelled = True

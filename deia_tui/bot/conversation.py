@@ -139,7 +139,7 @@ class Conversation:
         elif end == "died":
             await asyncio.wait({prompt}, timeout=_DEATH_S)
         self._answer = self._interrupted = None
-        result = self._judged(await self._result(prompt), end)
+        result = self._judged(await self._result(prompt), end, self._patience_s(answer))
         if result.status == "answered":
             self._tries = 0
         if self.is_up:
@@ -162,7 +162,7 @@ class Conversation:
         assert self._interrupted and self._answer
         ends: set[asyncio.Future[Any]] = {prompt, self._interrupted, *filter(None, (self._death,))}
         while True:
-            patience_s = self._spec.idle_timeout_s - self._answer.silent_s
+            patience_s = self._patience_s(self._answer) - self._answer.silent_s
             if patience_s <= 0:
                 return "silent"
             await asyncio.wait(ends, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
@@ -172,6 +172,10 @@ class Conversation:
                 return "interrupted"
             if self._death and self._death.done():
                 return "died"
+
+    def _patience_s(self, answer: Answer) -> float:
+        """How long the agent may be silent: a tool that works says nothing."""
+        return max(self._spec.idle_timeout_s, self._spec.timeout_s if answer.uses_a_tool else 0.0)
 
     async def _died_with(self, prompt: asyncio.Task[TurnResult]) -> bool:
         """A turn may end a moment before its program is seen to have ended."""
@@ -207,7 +211,7 @@ class Conversation:
             return TurnResult(status="failed", error=line(said), failure=Failure.ERROR)
         return prompt.result()
 
-    def _judged(self, result: TurnResult, end: End) -> TurnResult:
+    def _judged(self, result: TurnResult, end: End, patience_s: float) -> TurnResult:
         """What the turn came to, for whoever knows how it ended."""
         if result.status == "answered":
             return result
@@ -215,7 +219,7 @@ class Conversation:
             case "interrupted":
                 return TurnResult(status="interrupted", error="interrupted", stop_reason="cancelled")
             case "silent":
-                why = f"nothing came for {self._spec.idle_timeout_s:g} s"
+                why = f"nothing came for {patience_s:g} s"
                 return TurnResult(status="failed", error=why, failure=Failure.OUTAGE)
             case "died" if result.failure not in _TELLING:
                 how = self._how()

@@ -32,6 +32,11 @@ class ToolCalls:
         self._log = log
         self._calls: dict[str, _Call] = {}
 
+    @property
+    def under_way(self) -> bool:
+        """Has one begun that has not ended?"""
+        return any(known.took_s is None for known in self._calls.values())
+
     def change(self, call: ToolCall) -> None:
         now = asyncio.get_running_loop().time()
         known = self._calls.get(call.call_id) or self._begin(call, now)

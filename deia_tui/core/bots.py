@@ -53,10 +53,11 @@ class AgentSpec:
 
     Its environment is not here: specs are stored, and the values may be secrets.
 
-    `prompt`, `output` and `timeout_s` (of a whole turn) are for commands: `jsonl` picks the answer out of JSON lines by
-    `fields`, (what, path) pairs. `mode` is the ACP session mode to ask for. `provider` names whose API it uses, for all
-    bots that must wait when it is overloaded; "" for none. A turn in which nothing happens for `idle_timeout_s` has
-    failed; a permission that nobody gives in `approval_timeout_s` is denied. `options` is JSON for other adapters.
+    `prompt` and `output` are for commands: `jsonl` picks the answer out of JSON lines by `fields`, (what, path) pairs.
+    `mode` is the ACP session mode to ask for. `provider` names whose API it uses, for all bots that must wait when it
+    is overloaded; "" for none. A command's turn may take `timeout_s`. A turn in which nothing happens for
+    `idle_timeout_s` has failed, or for `timeout_s` if that is longer and a tool is at work; a permission that nobody
+    gives in `approval_timeout_s` is denied. `options` is JSON for other adapters.
     """
 
     name: str

@@ -50,7 +50,7 @@ class HostLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotLaunched:
-    """A human (or hive.toml) wants this bot to run; restart counts begin anew."""
+    """A human (or hive.toml) wants this bot to run: restart counts and the conversation begin anew."""
 
     at: float
     bot_id: str

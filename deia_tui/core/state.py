@@ -164,7 +164,7 @@ def fold(state: HiveState, event: ev.Event) -> HiveState:
             return replace(state, alerts=_alerts(state.alerts, event))
         case ev.BotLaunched():
             old = state.bots.get(event.bot_id) or BotView(bot_id=event.bot_id, spec=event.spec)
-            return _put(state, replace(old, spec=event.spec, wanted=True, restarts=0, grants=()))
+            return _put(state, replace(old, spec=event.spec, wanted=True, restarts=0, session=None, grants=()))
         case ev.ProviderPaused(provider=provider):
             pause = Pause(since=event.at, until=event.until, reason=event.reason)
             return replace(state, pauses=MappingProxyType({**state.pauses, provider: pause}))

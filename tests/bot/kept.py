@@ -21,7 +21,7 @@ from deia_tui.bot.worker import Message, Worker
 from deia_tui.core.bots import AgentSpec
 from deia_tui.core.errors import ConfigError
 from deia_tui.core.frames import Frame, decode
-from deia_tui.core.turns import Failure, PermissionOption, PermissionPolicy
+from deia_tui.core.turns import Failure, PermissionOption, PermissionPolicy, ToolCall
 from deia_tui.folder import Folder
 
 PROGRAM = """\
@@ -49,6 +49,8 @@ for line in sys.stdin:
                     signal.signal(number, signal.SIG_IGN)
             elif word == "hang":
                 time.sleep(1000)
+            elif word == "tool":
+                say(tool="t")
             elif word == "ask":
                 say(ask="x")
                 sys.stdin.readline()
@@ -102,6 +104,8 @@ class Kept:
             match said:
                 case {"text": text}:
                     turn.output(f"{text} ".encode())
+                case {"tool": tool}:
+                    turn.tool(ToolCall(call_id="1", tool=tool, title="works", status="in_progress"))
                 case {"ask": input}:
                     await turn.ask(tool="t", title="may it", input=input, options=(ALLOW,))
                     self.process.stdin.write(b"\n")
@@ -127,12 +131,12 @@ class Kept:
 
 
 class Scene:
-    def __init__(self, root: Path, *, idle_timeout_s: float, session: str) -> None:
+    def __init__(self, root: Path, *, idle_timeout_s: float, timeout_s: float, session: str) -> None:
         folder = Folder(root)
         folder.create()
         children = Children()
         self.agent = Kept(root, children)
-        spec = AgentSpec(name="kept", kind="kept", idle_timeout_s=idle_timeout_s)
+        spec = AgentSpec(name="kept", kind="kept", idle_timeout_s=idle_timeout_s, timeout_s=timeout_s)
         log = OutputLog(folder.output_log("BOT-001"))
         self.spool = Spool(folder.spool("BOT-001", 1), log.line)
         self.approvals = Approvals(self.spool, log.line, 60.0, PermissionPolicy(), ())
@@ -170,8 +174,10 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(root: Path, *, idle_timeout_s: float = 60.0, session: str = "") -> AsyncIterator[Scene]:
-    scene = Scene(root, idle_timeout_s=idle_timeout_s, session=session)
+async def scene(
+    root: Path, *, idle_timeout_s: float = 60.0, timeout_s: float = 60.0, session: str = ""
+) -> AsyncIterator[Scene]:
+    scene = Scene(root, idle_timeout_s=idle_timeout_s, timeout_s=timeout_s, session=session)
     await scene.worker.open()
     scene.working = asyncio.create_task(scene.worker.run())
     try:

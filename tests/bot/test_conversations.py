@@ -87,6 +87,13 @@ async def test_a_turn_in_which_nothing_happens_fails(tmp_path: Path, text: str) 
         assert kept.text() == "begin after "
 
 
+async def test_a_tool_at_work_may_be_silent_for_longer(tmp_path: Path) -> None:
+    async with scene(tmp_path, idle_timeout_s=0.1, timeout_s=0.6) as kept:
+        end = await kept.answer("tool hang")
+        assert (end["status"], end["error"]) == ("failed", "nothing came for 0.6 s")
+        assert end["duration_s"] >= 0.6
+
+
 async def test_waiting_for_a_permission_is_not_silence(tmp_path: Path) -> None:
     async with scene(tmp_path, idle_timeout_s=0.2) as kept:
         answering = asyncio.create_task(kept.answer("ask done"))
@@ -155,7 +162,7 @@ async def test_an_operator_who_must_act_is_told_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_stop_does_not_wait_for_an_agent(tmp_path: Path) -> None:
-    kept = Scene(tmp_path, idle_timeout_s=60.0, session="")
+    kept = Scene(tmp_path, idle_timeout_s=60.0, timeout_s=60.0, session="")
     opening = asyncio.create_task(kept.worker.open())
     while kept.agent.process is None:
         await asyncio.sleep(0.001)
