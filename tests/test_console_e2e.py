@@ -253,7 +253,7 @@ def test_quitting_shows_what_it_waits_for(hive: TrialHive) -> None:
     console.press("ctrl+c")
     console.until("Stop all bots")
     console.press("down", "down", "enter")
-    console.until(lambda screen: any(re.search(r'BOT-001 \(\d s left for "tell me a', line) for line in screen))
+    console.until(lambda screen: any(re.search(r'BOT-00[12] \(\d s left for "tell me a', line) for line in screen))
     (hive.root / "go").touch()
     assert console.wait() == 0
     assert console.left_behind() == []
