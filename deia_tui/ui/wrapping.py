@@ -8,8 +8,8 @@ from rich.cells import cell_len, get_character_cell_size, set_cell_size
 
 from deia_tui.ui.theme import Spans
 
-_AT_ONCE = 4096
-"""A longer line is broken in steps of so many characters: measuring all of it for every break costs its square."""
+_WINDOW = 4
+"""So many times the width is looked at for a break: measuring the whole line each time costs its square."""
 
 
 def cut(text: str, width: int) -> str:
@@ -21,23 +21,24 @@ def cut(text: str, width: int) -> str:
 
 def wrap(text: str, width: int) -> list[str]:
     """`text` (line feeds allowed) in lines of at most `width` cells."""
-    return [line for logical in text.split("\n") for part in _steps(logical) for line in wrap_line(part, max(2, width))]
+    return [line for logical in text.split("\n") for line in wrap_line(logical, max(2, width))]
 
 
 def wrap_line(text: str, width: int) -> list[str]:
     """One logical line; what continues is indented like its beginning, where that leaves room."""
-    if cell_len(text) <= width:
-        return [text]
     indent = text[: len(text) - len(text.lstrip(" "))]
     if len(indent) > width // 2:
         indent = ""
     lines: list[str] = []
-    rest = text
-    while cell_len(rest) > width:
-        end = _break(rest, width, at_least=len(indent))
-        lines.append(rest[:end].rstrip(" "))
-        rest = indent + rest[end:].lstrip(" ")
-    return [*lines, rest]
+    at, before = 0, ""
+    while True:
+        window = before + text[at : at + _WINDOW * width]
+        end = _line_end(window, width, at_least=len(indent), is_rest=at + _WINDOW * width >= len(text))
+        if end is None:
+            return [*lines, window]
+        lines.append(window[:end].rstrip(" "))
+        at = _past_spaces(text, at + end - len(before))
+        before = indent
 
 
 def wrap_spans(spans: Spans, width: int) -> list[Spans]:
@@ -51,15 +52,16 @@ def _extents(text: str, width: int) -> Iterator[tuple[int, int]]:
     """Where each line begins and ends."""
     start = 0
     for logical in text.split("\n"):
-        at, end = start, start + len(logical)
-        start = end + 1
-        while end - at > _AT_ONCE or cell_len(text[at:end]) > width:
-            length = _break(text[at : min(end, at + _AT_ONCE)], width, at_least=0)
-            yield at, at + len(text[at : at + length].rstrip(" "))
-            at += length
-            while at < end and text[at] == " ":
-                at += 1
-        yield at, end
+        at, stop = 0, len(logical)
+        while True:
+            window = logical[at : at + _WINDOW * width]
+            end = _line_end(window, width, is_rest=at + _WINDOW * width >= stop)
+            if end is None:
+                break
+            yield start + at, start + at + len(window[:end].rstrip(" "))
+            at = _past_spaces(logical, at + end)
+        yield start + at, start + stop
+        start += stop + 1
 
 
 def _slice(spans: Spans, starts: list[int], begin: int, end: int) -> Spans:
@@ -74,12 +76,17 @@ def _slice(spans: Spans, starts: list[int], begin: int, end: int) -> Spans:
     return tuple(found)
 
 
-def _steps(line: str) -> Iterator[str]:
-    if len(line) <= _AT_ONCE:
-        yield line
-        return
-    for start in range(0, len(line), _AT_ONCE):
-        yield line[start : start + _AT_ONCE]
+def _line_end(window: str, width: int, *, is_rest: bool, at_least: int = 0) -> int | None:
+    """Where the line ends that begins with `window`; None when that is the rest and fits."""
+    if cell_len(window) > width:
+        return _break(window, width, at_least=at_least)
+    return None if is_rest else len(window)
+
+
+def _past_spaces(text: str, at: int) -> int:
+    while text[at : at + 1] == " ":
+        at += 1
+    return at
 
 
 def _break(text: str, width: int, *, at_least: int) -> int:
