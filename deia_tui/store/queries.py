@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -10,8 +10,7 @@ import aiosqlite
 
 from deia_tui.core import codec
 from deia_tui.core import events as ev
-from deia_tui.core.client import ChatTurn, Recorded
-from deia_tui.core.conversation import Parts, add, answer_of
+from deia_tui.core.client import Recorded
 from deia_tui.core.costs import Cost
 from deia_tui.core.state import Alert, Approval, BotView, Pause
 from deia_tui.store import rows
@@ -19,17 +18,8 @@ from deia_tui.store.draft import Tables
 from deia_tui.store.rows import BotRow, BreakerRow, RunRow
 
 REGISTRY_CHANGES = "type IN ('bot_spawned', 'bot_adopted', 'bot_exited')"
-MAX_ANSWER = 1024 * 1024
-"""Characters of one answer that a chat shows."""
-_PIECES = 512
-_BESIDE = 5000
-_IN_CHAT = (
-    "type IN ('thought_added', 'tool_call_changed', 'plan_changed', 'usage_reported', "
-    "'permission_asked', 'permission_answered')"
-)
 _COUNTED = 100
 """How many of the events that a bot's breaker counts are looked at, newest first."""
-_CUT = "\n[only the first 1 MiB of this answer is shown]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +72,7 @@ class Loaded:
 async def read_tables(connection: aiosqlite.Connection) -> Tables:
     bots = await _bots(connection)
     return Tables(
-        seq=await _last_seq(connection),
+        seq=await last_seq(connection),
         bots=bots,
         runs={(run.bot_id, run.run): run for run in await _last_runs(connection)},
         asked=set(),
@@ -90,10 +80,10 @@ async def read_tables(connection: aiosqlite.Connection) -> Tables:
 
 
 async def load(connection: aiosqlite.Connection) -> Loaded:
-    breakers = await _fetch(connection, "SELECT * FROM breakers")
-    (next_alert_id,) = (await _fetch(connection, "SELECT coalesce(max(alert_id), 0) + 1 FROM alerts"))[0]
+    breakers = await fetch(connection, "SELECT * FROM breakers")
+    (next_alert_id,) = (await fetch(connection, "SELECT coalesce(max(alert_id), 0) + 1 FROM alerts"))[0]
     (version,) = (
-        await _fetch(
+        await fetch(
             connection,
             f"SELECT value + (SELECT count(*) FROM events WHERE {REGISTRY_CHANGES}) FROM marks "
             "WHERE name = 'registry_changes'",
@@ -109,27 +99,16 @@ async def load(connection: aiosqlite.Connection) -> Loaded:
         breakers={row["bot_id"]: rows.read_breaker(row) for row in breakers},
         unfinished=await _unfinished(connection),
         recent=await _recent_outcomes(connection),
-        seq=await _last_seq(connection),
+        seq=await last_seq(connection),
         next_alert_id=next_alert_id,
         registry_version=version,
-        set_back=bool(await _fetch(connection, "SELECT 1 FROM marks WHERE name = 'set_back'")),
+        set_back=bool(await fetch(connection, "SELECT 1 FROM marks WHERE name = 'set_back'")),
     )
 
 
 async def addressee(connection: aiosqlite.Connection, message_id: str) -> str | None:
-    found = await _fetch(connection, "SELECT bot_id FROM messages WHERE message_id = ?", message_id)
+    found = await fetch(connection, "SELECT bot_id FROM messages WHERE message_id = ?", message_id)
     return str(found[0]["bot_id"]) if found else None
-
-
-async def chat(connection: aiosqlite.Connection, bot_id: str, *, before: int | None, limit: int) -> list[ChatTurn]:
-    found = await _fetch(
-        connection,
-        "SELECT * FROM messages WHERE bot_id = ? AND number < ? ORDER BY number DESC LIMIT ?",
-        bot_id,
-        2**63 - 1 if before is None else before,
-        limit,
-    )
-    return [await _turn(connection, row) for row in reversed(found)]
 
 
 async def costs(connection: aiosqlite.Connection, *, since_day: str, bot_id: str | None) -> list[Cost]:
@@ -175,20 +154,20 @@ def _event(row: sqlite3.Row) -> ev.Event:
     )
 
 
-async def _fetch(connection: aiosqlite.Connection, sql: str, *values: object) -> list[sqlite3.Row]:
+async def fetch(connection: aiosqlite.Connection, sql: str, *values: object) -> list[sqlite3.Row]:
     return list(await connection.execute_fetchall(sql, values))
 
 
-async def _last_seq(connection: aiosqlite.Connection) -> int:
-    found = await _fetch(
+async def last_seq(connection: aiosqlite.Connection) -> int:
+    found = await fetch(
         connection, "SELECT coalesce(max(seq), 0) AS seq FROM sqlite_sequence WHERE name IN ('events', 'output')"
     )
     return int(found[0]["seq"])
 
 
 async def _bots(connection: aiosqlite.Connection) -> dict[str, BotRow]:
-    breakers = {row["bot_id"]: rows.read_breaker(row) for row in await _fetch(connection, "SELECT * FROM breakers")}
-    waiting = await _fetch(
+    breakers = {row["bot_id"]: rows.read_breaker(row) for row in await fetch(connection, "SELECT * FROM breakers")}
+    waiting = await fetch(
         connection,
         "SELECT bot_id, message_id, subject FROM messages "
         "WHERE ended_at IS NULL AND status IN ('queued', 'accepted') ORDER BY bot_id, number",
@@ -198,12 +177,12 @@ async def _bots(connection: aiosqlite.Connection) -> dict[str, BotRow]:
         queued.setdefault(row["bot_id"], []).append((row["message_id"], row["subject"]))
     return {
         row["bot_id"]: rows.read_bot(row, breakers.get(row["bot_id"]), tuple(queued.get(row["bot_id"], ())))
-        for row in await _fetch(connection, "SELECT * FROM bots ORDER BY bot_id")
+        for row in await fetch(connection, "SELECT * FROM bots ORDER BY bot_id")
     }
 
 
 async def _last_runs(connection: aiosqlite.Connection) -> Iterable[RunRow]:
-    found = await _fetch(
+    found = await fetch(
         connection,
         "SELECT runs.* FROM runs JOIN (SELECT bot_id, max(run) AS run FROM runs GROUP BY bot_id) USING (bot_id, run)",
     )
@@ -211,7 +190,7 @@ async def _last_runs(connection: aiosqlite.Connection) -> Iterable[RunRow]:
 
 
 async def _exits(connection: aiosqlite.Connection) -> dict[str, tuple[float, ...]]:
-    found = await _fetch(
+    found = await fetch(
         connection,
         "SELECT bot_id, ended_at FROM bots JOIN runs USING (bot_id) "
         "WHERE runs.run >= first_run AND ended_at IS NOT NULL ORDER BY bot_id, runs.run",
@@ -224,7 +203,7 @@ async def _exits(connection: aiosqlite.Connection) -> dict[str, tuple[float, ...
 
 async def _alerts(connection: aiosqlite.Connection) -> tuple[Alert, ...]:
     """The open ones and the last 50 cleared, oldest first."""
-    found = await _fetch(
+    found = await fetch(
         connection,
         "SELECT * FROM alerts WHERE cleared_at IS NULL OR alert_id IN "
         "(SELECT alert_id FROM alerts WHERE cleared_at IS NOT NULL ORDER BY alert_id DESC LIMIT 50) ORDER BY alert_id",
@@ -234,24 +213,24 @@ async def _alerts(connection: aiosqlite.Connection) -> tuple[Alert, ...]:
 
 async def _approvals(connection: aiosqlite.Connection) -> tuple[Approval, ...]:
     """Oldest first."""
-    found = await _fetch(connection, "SELECT * FROM approvals ORDER BY asked_at, request_id")
+    found = await fetch(connection, "SELECT * FROM approvals ORDER BY asked_at, request_id")
     return tuple(rows.read_approval(row) for row in found)
 
 
 async def _pauses(connection: aiosqlite.Connection) -> dict[str, Pause]:
-    found = await _fetch(connection, "SELECT * FROM pauses ORDER BY provider")
+    found = await fetch(connection, "SELECT * FROM pauses ORDER BY provider")
     return {row["provider"]: Pause(since=row["since"], until=row["until"], reason=row["reason"]) for row in found}
 
 
 async def _unfinished(connection: aiosqlite.Connection) -> dict[str, tuple[MessageRow, ...]]:
     names = "number, message_id, bot_id, run, sender, text, status, asked_at, accepted_at"
-    found = await _fetch(connection, f"SELECT {names} FROM messages WHERE ended_at IS NULL ORDER BY bot_id, number")
+    found = await fetch(connection, f"SELECT {names} FROM messages WHERE ended_at IS NULL ORDER BY bot_id, number")
     by_bot = groupby((MessageRow(**dict(row)) for row in found), key=lambda message: message.bot_id)
     return {bot_id: tuple(messages) for bot_id, messages in by_bot}
 
 
 async def _recent_outcomes(connection: aiosqlite.Connection) -> dict[str, tuple[ev.Event, ...]]:
-    found = await _fetch(
+    found = await fetch(
         connection,
         f"""
         SELECT events.bot_id, data FROM bots JOIN events
@@ -263,107 +242,3 @@ async def _recent_outcomes(connection: aiosqlite.Connection) -> dict[str, tuple[
     )
     by_bot = groupby(found, key=lambda row: str(row["bot_id"]))
     return {bot_id: tuple(codec.from_json(json.loads(row["data"])) for row in rows) for bot_id, rows in by_bot}
-
-
-async def _turn(connection: aiosqlite.Connection, row: sqlite3.Row) -> ChatTurn:
-    parts: Parts = ()
-    seq = 0
-    if row["status"] != "queued":
-        parts, seq = await _parts(connection, row)
-    kept = ("number", "message_id", "sender", "text", "status", "error", "asked_at", "ended_at")
-    end = await _end(connection, row)
-    return ChatTurn(
-        **{name: row[name] for name in kept},
-        answer=answer_of(parts),
-        answer_seq=seq,
-        parts=parts,
-        failure=end.failure if end else None,
-        stop_reason=end.stop_reason if end else "",
-    )
-
-
-async def _end(connection: aiosqlite.Connection, row: sqlite3.Row) -> ev.TurnEnded | None:
-    """The event that ended a turn, if it has and is still kept."""
-    if row["until_seq"] is None:
-        return None
-    found = await _fetch(connection, "SELECT data FROM events WHERE seq = ?", row["until_seq"])
-    event = codec.from_json(json.loads(found[0]["data"])) if found else None
-    return event if isinstance(event, ev.TurnEnded) else None
-
-
-async def _parts(connection: aiosqlite.Connection, row: sqlite3.Row) -> tuple[Parts, int]:
-    """What happened in a turn, and the last number of it. A bot does one turn at a time, so all of it lies between two
-    numbers in the bot's own sequence."""
-    until = row["until_seq"] or await _last_seq(connection) + 1  # what comes meanwhile is news
-    beside = await _beside(connection, row, until)
-    parts: Parts = ()
-    last, length = 0, 0
-    async for after, text, seq in _said(connection, row, until):
-        while beside and beside[0].seq <= after:
-            parts = add(parts, beside.pop(0).event)
-        parts = add(parts, _output(row, text[: max(0, MAX_ANSWER - length)]))
-        last, length = seq, min(MAX_ANSWER + 1, length + len(text))
-    for entry in beside:
-        last, parts = max(last, entry.seq), add(parts, entry.event)
-    return (add(parts, _output(row, _CUT)) if length > MAX_ANSWER else parts), last
-
-
-async def _beside(connection: aiosqlite.Connection, row: sqlite3.Row, until: int) -> list[Recorded]:
-    """Everything in the turn but output; of the endless, the newest."""
-    found = await _fetch(
-        connection,
-        f"SELECT seq, data FROM events WHERE bot_id = ? AND seq > ? AND seq < ? AND {_IN_CHAT} "
-        f"ORDER BY seq DESC LIMIT {_BESIDE}",
-        *(row["bot_id"], row["since_seq"], until),
-    )
-    entries = (Recorded(entry["seq"], codec.from_json(json.loads(entry["data"]))) for entry in reversed(found))
-    return [entry for entry in entries if getattr(entry.event, "message_id", row["message_id"]) == row["message_id"]]
-
-
-async def _said(connection: aiosqlite.Connection, row: sqlite3.Row, until: int) -> AsyncIterator[tuple[int, str, int]]:
-    """The answer, a little more than MAX_ANSWER of it, piece by piece: what else in the turn happened last before it (0
-    for nothing), the text, and a number up to which it reaches."""
-    within = "bot_id = :bot_id AND seq > :since AND seq < :until"
-    before = f"coalesce((SELECT max(seq) FROM events WHERE {within} AND seq < output.seq AND {_IN_CHAT}), 0)"
-    pieces = (
-        f"SELECT seq, text, {before} AS before FROM output WHERE {within} AND seq > :seq "
-        f"AND message_id = :message_id ORDER BY seq LIMIT {_PIECES}"
-    )
-    # SQLite joins the pieces: fetched one by one, each would wait for the interpreter lock.
-    joined = (
-        "SELECT max(seq) AS seq, group_concat(text, '') AS text, "
-        f"group_concat(before || ' ' || length(CAST(text AS BLOB)), ',') AS layout FROM ({pieces})"
-    )
-    place = {"bot_id": row["bot_id"], "since": row["since_seq"], "until": until, "message_id": row["message_id"]}
-    seq, length = row["since_seq"], 0
-    while length <= MAX_ANSWER:
-        (part,) = await connection.execute_fetchall(joined, {**place, "seq": seq})
-        if part["seq"] is None:
-            return
-        seq, length = part["seq"], length + len(part["text"])
-        for before_it, text in _apart(part["text"], part["layout"]):
-            yield before_it, text, seq
-    last = f"SELECT max(seq) AS seq FROM output WHERE {within} AND message_id = :message_id"
-    (rest,) = await connection.execute_fetchall(last, place)
-    yield 0, "", rest["seq"]
-
-
-def _apart(text: str, layout: str) -> Iterator[tuple[int, str]]:
-    """What was joined, cut where something happened in between."""
-    data, start = text.encode(), 0
-    sizes = (tuple(map(int, piece.split())) for piece in layout.split(","))
-    for before, group in groupby(sizes, key=lambda piece: piece[0]):
-        end = start + sum(size for _, size in group)
-        yield before, data[start:end].decode()
-        start = end
-
-
-def _output(row: sqlite3.Row, text: str) -> ev.OutputAdded:
-    return ev.OutputAdded(
-        at=row["asked_at"],
-        bot_id=row["bot_id"],
-        run=row["run"] or 0,
-        message_id=row["message_id"],
-        text=text,
-        source_seq=0,
-    )

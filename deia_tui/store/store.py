@@ -14,7 +14,7 @@ from deia_tui.core.costs import Cost
 from deia_tui.core.events import Event
 from deia_tui.core.journal import Sample
 from deia_tui.folder import Folder
-from deia_tui.store import queries
+from deia_tui.store import chats, queries
 from deia_tui.store.backup import Backup, restore, rotate, save, take, unfinished
 from deia_tui.store.database import migrate, migrations, open_reader, open_writer, transaction, translated
 from deia_tui.store.integrity import Verdict, inspect, means_damage
@@ -120,7 +120,7 @@ class Store:
     async def chat(self, bot_id: str, *, before: int | None = None, limit: int = 30) -> list[ChatTurn]:
         """As HiveClient.chat. An answer beyond 1 MiB is cut, and says so in its last line."""
         with translated(self._path):
-            return await queries.chat(self._reader, bot_id, before=before, limit=limit)
+            return await chats.chat(self._reader, bot_id, before=before, limit=limit)
 
     async def events(
         self, *, bot_id: str | None = None, after: int = 0, limit: int = 500, newest: bool = False

@@ -14,7 +14,7 @@ from deia_tui.core.state import HiveState, fold
 from deia_tui.core.turns import Failure
 from deia_tui.folder import Folder
 from deia_tui.identity import boot_id
-from deia_tui.store import queries
+from deia_tui.store.chats import MAX_ANSWER
 from deia_tui.store.store import Store
 
 from . import scenes
@@ -209,7 +209,7 @@ async def test_a_flood_is_cut_and_says_so(store: Store, piece: int) -> None:
     recorded = await store.commit(flood)
     (turn,) = await store.chat("A")
     assert turn.answer.startswith("0000x")
-    assert turn.answer[queries.MAX_ANSWER :] == "\n[only the first 1 MiB of this answer is shown]"
+    assert turn.answer[MAX_ANSWER:] == "\n[only the first 1 MiB of this answer is shown]"
     assert turn.answer_seq == recorded[-1].seq
 
 
