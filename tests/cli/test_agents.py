@@ -84,8 +84,10 @@ def test_a_program_of_a_bot_may_not_do_what_is_left_to_humans(operator: Operator
 
 
 def test_who_sits_at_a_terminal_is_asked_about_a_risky_text(operator: Operator) -> None:
+    operator.folder.create()
+    operator.folder.hive_toml.write_text('[agents.echo]\nkind = "command"\nargv = ["cat"]\n')
     operator.serve()
-    operator.ok("launch", "shell")
+    operator.ok("launch", "echo")
     assert _typed(operator, b"n\n", "send", "BOT-001", "rm -rf /tmp/nothing-of-this-name") == (1, True)
     assert not _typed(operator, b"", "send", "--yes", "BOT-001", "sudo -n true")[1]
     assert operator.run("send", "BOT-001", "sudo -n true", text="").stderr.count("Send it") == 0
