@@ -18,6 +18,8 @@ from deia_tui.bot.children import Children, die_with
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of a line at most; agents put whole files into one."""
+_READ_AHEAD = 256 * 1024
+"""Twice as many bytes are taken before anybody wants them; then whoever writes has to wait."""
 _PATIENCE_S = (0.6, 0.6)
 """How long it may take to end once its stdin is closed, and then once it got SIGTERM."""
 _LAST_WORDS_S = 0.2
@@ -38,7 +40,9 @@ class Companion:
         self._exited = asyncio.Event()
         self._how = ""
         self._beside = _Beside(process.stderr, log)
-        self._lines = asyncio.StreamReader(limit=MAX_LINE)
+        self._lines = asyncio.StreamReader(limit=_READ_AHEAD)
+        self._begun: list[bytes] = []
+        """Of the line that is read, what came so far."""
         self._stdout: asyncio.ReadTransport | None = None
         self._stdin: asyncio.StreamWriter | None = None
 
@@ -78,12 +82,17 @@ class Companion:
     async def line(self) -> bytes | None:
         """The next line it wrote, without its line feed; None when no more come. Raises AgentFailed for one that is
         too long, after which nothing can be understood any more."""
-        try:
-            return (await self._lines.readuntil())[:-1]
-        except asyncio.IncompleteReadError as error:
-            return error.partial or None
-        except asyncio.LimitOverrunError as error:
-            raise AgentFailed(f"the agent wrote a line of more than {MAX_LINE >> 20} MiB") from error
+        while True:
+            try:
+                self._begun.append(await self._lines.readuntil())
+                return self._whole()[:-1]
+            except asyncio.LimitOverrunError as error:
+                self._begun.append(await self._lines.readexactly(error.consumed))
+            except asyncio.IncompleteReadError as error:
+                self._begun.append(error.partial)
+                return self._whole() or None
+            if sum(map(len, self._begun)) > MAX_LINE:
+                raise AgentFailed(f"the agent wrote a line of more than {MAX_LINE >> 20} MiB")
 
     async def write(self, line: bytes) -> None:
         """One line; waits while the program does not read. Raises AgentFailed when it cannot have it any more."""
@@ -122,6 +131,11 @@ class Companion:
         self._children.release(self._process.pid)
         os.close(self._pidfd)
         self._hang_up()
+
+    def _whole(self) -> bytes:
+        line = b"".join(self._begun)
+        self._begun.clear()
+        return line
 
     async def _connect(self) -> None:
         self._loop.add_reader(self._pidfd, self._see_the_end)
