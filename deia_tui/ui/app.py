@@ -25,7 +25,7 @@ from deia_tui.ui.screen import ConsoleScreen
 from deia_tui.ui.theme import ASCII, UNICODE
 from deia_tui.ui.typeahead import TypeAhead
 
-HEAR_S = 0.01
+HEAR_S = 0.005
 """How often it is looked whether the selected bot said anything: an answer must not wait for the next picture."""
 
 

@@ -17,7 +17,7 @@ def test_an_ssh_line_gets_the_quiet_profile_and_what_is_set_stays() -> None:
     assert environ["TEXTUAL_FPS"] == "15"
     local: dict[str, str] = {}
     assert not prepare_environment(local)
-    assert not local
+    assert local == {"TEXTUAL_FPS": "120"}
 
 
 @pytest.mark.parametrize(
