@@ -132,7 +132,7 @@ class Answer:
         if self._is_cancelled or self._is_over:
             return Decision(option=None)
         self._turn_to("")
-        self._calls.finish()
+        self._calls.flush()
         self._asking += 1
         try:
             return await self._approvals.ask(self._message_id, tool=tool, title=title, input=input, options=options)

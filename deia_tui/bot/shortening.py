@@ -46,7 +46,6 @@ def brief_call(call: ToolCall) -> tuple[ToolCall, bool]:
     """The call as it is shown, and whether anything was left out of it."""
     shown = replace(
         call,
-        call_id=call.call_id[:_LINE],
         tool=line(call.tool, 100),
         title=line(call.title),
         input=brief(call.input, INPUT),

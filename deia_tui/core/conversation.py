@@ -102,6 +102,11 @@ def add(parts: Parts, event: ev.Event) -> Parts:
             return parts
 
 
+def close(parts: Parts) -> Parts:
+    """The parts of a turn that is over: a tool call whose end nobody told failed with it."""
+    return tuple(Tool(part.call.closed()) if isinstance(part, Tool) and part.call.is_open else part for part in parts)
+
+
 def answer_of(parts: Parts) -> str:
     """All it said, without what it did in between."""
     return "".join(piece for part in parts if isinstance(part, Text) for piece in part.pieces)

@@ -1,7 +1,7 @@
 """What an agent does in a turn, in the words of the Agent Client Protocol (https://agentclientprotocol.com): the same
 for every agent program, in the bot, in the store and on the screen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -68,6 +68,15 @@ class ToolCall:
     output: str = ""
     diffs: tuple[Diff, ...] = ()
     duration_s: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Has its end not been told?"""
+        return self.status in ("pending", "in_progress")
+
+    def closed(self) -> "ToolCall":
+        """As an open one stands once its turn is over."""
+        return replace(self, status="failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

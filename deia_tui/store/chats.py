@@ -10,7 +10,7 @@ import aiosqlite
 from deia_tui.core import codec
 from deia_tui.core import events as ev
 from deia_tui.core.client import ChatTurn, Recorded
-from deia_tui.core.conversation import Parts, add, answer_of
+from deia_tui.core.conversation import Parts, add, answer_of, close
 from deia_tui.store.queries import fetch, last_seq
 
 MAX_ANSWER = 1024 * 1024
@@ -48,7 +48,7 @@ async def _turn(connection: aiosqlite.Connection, row: sqlite3.Row) -> ChatTurn:
         **{name: row[name] for name in kept},
         answer=answer_of(parts),
         answer_seq=seq,
-        parts=parts,
+        parts=close(parts) if row["ended_at"] else parts,
         failure=end.failure if end else None,
         stop_reason=end.stop_reason if end else "",
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from deia_tui.core import events as ev
 from deia_tui.core.client import ChatTurn, Recorded
-from deia_tui.core.conversation import Leave, Omitted, Part, Parts, Plan, Text, Thought, Tool, Used, add
+from deia_tui.core.conversation import Leave, Omitted, Part, Parts, Plan, Text, Thought, Tool, Used, add, close
 from deia_tui.core.text import clean, clean_lines
 from deia_tui.core.turns import Failure
 from deia_tui.ui import markdown, parts
@@ -73,6 +73,7 @@ class Turn:
                 self.error = clean(event.error)
                 self._failure, self._stop_reason = event.failure, event.stop_reason
                 self._took_s = event.duration_s or None
+                self.parts = close(self.parts)
                 return self._advance(event.status)
             case _ if seq > self._seq and (more := add(self.parts, event)) is not self.parts:
                 self._seq = seq

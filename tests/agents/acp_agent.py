@@ -14,6 +14,7 @@ writes one. It has no model: it does what the marks in the prompt say, one after
     [[stderr:N]]            N bytes on stderr           [[endless:N]]        N bytes of a line that does not end
     [[who]]                 the model and the mode      [[env:NAME]]         a variable of its environment
     [[odd]]                 messages of other versions of the protocol
+    [[raw:LINE]]            the line as it is, with SESSION replaced
 """
 
 import argparse
@@ -201,6 +202,7 @@ class Turn:
         self._cancelled = cancelled
         self._earlier = earlier
         self._how = how
+        self._calls = 0
 
     def act(self, name: str, rest: str) -> None:
         part = rest.split(":", 3)
@@ -232,9 +234,10 @@ class Turn:
                 self._ask_first(part[0], rest.partition(":")[2])
             case "diff":
                 change = {"type": "diff", "path": part[0], "oldText": part[1], "newText": part[2]}
-                call = {"toolCallId": "edit-1", "title": f"Edit {part[0]}", "kind": "edit"}
-                self._update("tool_call", **call, status="in_progress")
-                self._update("tool_call_update", toolCallId="edit-1", status="completed", content=[change])
+                self._calls += 1
+                name = f"edit-{self._calls}"
+                self._update("tool_call", toolCallId=name, title=f"Edit {part[0]}", kind="edit", status="in_progress")
+                self._update("tool_call_update", toolCallId=name, status="completed", content=[change])
             case "usage":
                 given, made, cached = map(int, part)
                 tokens = {"inputTokens": given, "outputTokens": made, "cachedReadTokens": cached}
@@ -272,6 +275,8 @@ class Turn:
             case "stderr":
                 sys.stderr.write("e" * int(rest) + "\n")
                 sys.stderr.flush()
+            case "raw":
+                self._wire.write(rest.replace("SESSION", self._session))
             case "odd":
                 self._update("hologram", shape="cube")
                 self._wire.send(method="session/dream", params={})
@@ -284,8 +289,7 @@ class Turn:
         self._update("agent_message_chunk", content=_text(text))
 
     def _use_tool(self, name: str, given: str) -> None:
-        self._announce(name, given)
-        self._end_tool("completed", f"{name} did {given}")
+        self._end_tool(self._announce(name, given), "completed", f"{name} did {given}")
 
     def _ask_first(self, name: str, given: str) -> None:
         call = self._announce(name, given)
@@ -294,20 +298,22 @@ class Turn:
         )
         outcome = answer.get("outcome") or {}
         if outcome.get("optionId") in ("once", "always"):
-            self._end_tool("completed", f"{name} did {given}")
+            self._end_tool(call, "completed", f"{name} did {given}")
         else:
-            self._end_tool("failed", "not allowed")
+            self._end_tool(call, "failed", "not allowed")
         self._say(f"[{outcome.get('optionId', outcome.get('outcome'))}]")
 
     def _announce(self, name: str, given: str) -> Json:
-        call = {"toolCallId": "call-1", "title": f"{name} {given}", "kind": "execute", "rawInput": {"command": given}}
+        self._calls += 1
+        call_id = f"call-{self._calls}"
+        call = {"toolCallId": call_id, "title": f"{name} {given}", "kind": "execute", "rawInput": {"command": given}}
         self._update("tool_call", **call, status="pending", _meta={"example": {"toolName": name}})
-        self._update("tool_call_update", toolCallId="call-1", status="in_progress")
+        self._update("tool_call_update", toolCallId=call_id, status="in_progress")
         return call
 
-    def _end_tool(self, status: str, output: str) -> None:
+    def _end_tool(self, call: Json, status: str, output: str) -> None:
         content = [{"type": "content", "content": _text(output)}]
-        self._update("tool_call_update", toolCallId="call-1", status=status, content=content)
+        self._update("tool_call_update", toolCallId=call["toolCallId"], status=status, content=content)
 
     def _update(self, kind: str, /, **fields: Any) -> None:
         update = {"sessionUpdate": kind, **fields}

@@ -40,7 +40,7 @@ def of(frames: list[Frame], kind: str) -> list[Frame]:
 async def test_a_line_that_needs_a_shell_runs_once_it_is_allowed(bot: Bot) -> None:
     async with bot.events() as events:
         message_id, request = await ask(bot, events, "echo one; echo two | tr a-z A-Z")
-        assert (request["tool"], request["title"]) == ("shell", "';' needs a shell")
+        assert (request["tool"], request["title"]) == ("shell", "echo one; echo two | tr a-z A-Z (';' needs a shell)")
         assert request["input"] == "echo one; echo two | tr a-z A-Z"
         assert [option["kind"] for option in request["options"]] == ["allow_once", "allow_always", "reject_once"]
         assert (await bot.status())["activity"] == "asking"

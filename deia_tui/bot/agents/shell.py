@@ -45,7 +45,9 @@ class Shell:
             return await self._run(verdict.argv, turn)
         if "\0" in text:
             return _refused(verdict.reason)
-        decision = await turn.ask(tool="shell", title=verdict.reason, input=text, options=_OPTIONS)
+        decision = await turn.ask(
+            tool="shell", title=f"{text.strip()} ({verdict.reason})", input=text, options=_OPTIONS
+        )
         if decision.allows:
             return await self._run(("bash", "-c", text), turn)
         if decision.option is None:

@@ -9,6 +9,7 @@ from acp import schema
 
 from deia_tui.bot.agents.acp.tokens import Ledger, usages_of
 from deia_tui.bot.agents.protocol import Turn
+from deia_tui.bot.shortening import brief_call
 from deia_tui.core.turns import Diff, PlanEntry, ToolCall
 
 _REMEMBERED = 1000
@@ -50,11 +51,13 @@ class Updates:
         """The call as it is known with this update, which only tells what changed."""
         self.used_tools = True
         call_id = update.tool_call_id
-        known = self._calls.get(call_id) or ToolCall(call_id=call_id, tool="", title="")
+        known = self._calls.get(call_id)
+        if known is None or (isinstance(update, schema.ToolCallStart) and not known.is_open):
+            known = ToolCall(call_id=call_id, tool="", title="")
         call = _merged(known, update)
         if len(self._calls) >= _REMEMBERED and call_id not in self._calls:
             del self._calls[next(iter(self._calls))]
-        self._calls[call_id] = call
+        self._calls[call_id] = call if call.is_open else brief_call(call)[0]
         return call
 
     def finish(self, response: schema.PromptResponse | None) -> bool:
