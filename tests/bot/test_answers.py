@@ -94,7 +94,28 @@ async def test_what_was_said_before_a_tool_call_comes_before_it(told: Told) -> N
     told.answer.output(b"Two files.")
     told.answer.finish()
     said = [frame.get("text", frame["type"]) for frame in told.frames()]
-    assert said == ["Let me ", "look", "tool", "Hm, ", "Two files."]
+    assert said == ["Let me ", "look", "tool", "Hm, ", "Two files.", "tool"]
+
+
+async def test_a_tool_call_ends_with_its_turn(told: Told) -> None:
+    told.answer.tool(tool(call_id="1"))
+    told.answer.tool(tool("pending", call_id="2"))
+    told.answer.tool(tool("completed", call_id="3"))
+    told.answer.finish()
+    last = {frame["call"]["call_id"]: frame["call"] for frame in told.frames("tool")}
+    assert {name: call["status"] for name, call in last.items()} == {"1": "failed", "2": "failed", "3": "completed"}
+    assert all(call["duration_s"] is not None for call in last.values())
+
+
+async def test_calls_of_one_name_are_told_apart(told: Told) -> None:
+    for number in range(3):
+        told.answer.tool(tool(call_id="1", input=str(number)))
+        told.answer.tool(tool("completed", call_id="1", input=str(number)))
+    told.answer.finish()
+    calls = [frame["call"] for frame in told.frames("tool")]
+    assert len({call["call_id"] for call in calls}) == 3
+    assert [call["input"] for call in calls] == ["0", "0", "1", "1", "2", "2"]
+    assert [call["status"] for call in calls] == ["in_progress", "completed"] * 3
 
 
 async def test_a_tool_call_is_told_when_something_changed(told: Told) -> None:

@@ -14,6 +14,7 @@ from deia_tui.core.conversation import (
     Used,
     add,
     answer_of,
+    close,
 )
 from deia_tui.core.turns import PermissionOption, PermissionRequest, PlanEntry, ToolCall, Usage
 
@@ -125,3 +126,10 @@ def test_the_oldest_parts_of_an_endless_turn_are_left_out() -> None:
     assert parts[0] == Omitted(13)
     assert isinstance(parts[1], Tool) and parts[1].call.call_id == "13"
     assert parts[-2] == Text(("end",)) and isinstance(parts[-1], Used)
+
+
+def test_what_nobody_told_the_end_of_ends_with_the_turn() -> None:
+    parts = close(told(say("a"), call("1", "completed"), call("2", "in_progress"), call("3"), use(1, None)))
+    assert [part.call.status for part in parts if isinstance(part, Tool)] == ["completed", "failed", "failed"]
+    assert [type(part) for part in parts] == [Text, Tool, Tool, Tool, Used]
+    assert close(parts) == parts

@@ -22,6 +22,7 @@ from deia_tui.store.store import Store
 from tests.hive.conftest import HiveInTest
 
 REPLICA = Path(__file__).parents[1] / "agents" / "claude_replica.py"
+ACP_AGENT = REPLICA.with_name("acp_agent.py")
 ASK = '[[tool:Bash:{"command": "echo done"}]]'
 
 
@@ -130,6 +131,28 @@ async def test_a_request_of_a_bot_that_died_is_closed_on_record(lab: HiveInTest)
         assert lab.state.approvals == ()
         with pytest.raises(CommandRejected, match="not open"):
             await hive.submit(cmd.AnswerPermission(request_id=request_id, outcome="allow_once"))
+
+
+async def test_a_tool_at_work_ends_with_a_bot_that_died(lab: HiveInTest) -> None:
+    lab.configure(f"[agents.talker]\nkind = 'acp'\nargv = [{sys.executable!r}, '-S', '-E', {str(ACP_AGENT)!r}]\n")
+    async with lab.supervised() as hive:
+        await hive.submit(cmd.LaunchBots(what="talker"))
+        update = '{"sessionUpdate": "tool_call", "toolCallId": "1", "title": "digs", "status": "in_progress"}'
+        note = f'{{"method": "session/update", "params": {{"sessionId": "SESSION", "update": {update} }} }}'
+        message_id = await ask(hive, f"[[raw:{note}]][[say:deep]][[hang]]")
+        deadline = time.monotonic() + 20
+        while not (await hive.chat("BOT-001"))[0].answer:
+            assert time.monotonic() < deadline, "it never began"
+            await asyncio.sleep(0.01)
+        [turn] = await hive.chat("BOT-001")
+        assert [part.call.status for part in turn.parts if isinstance(part, Tool)] == ["in_progress"]
+        pid = lab.bot().pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        _, end = await lab.answer("BOT-001", message_id)
+        assert end.status == "interrupted"
+        [turn] = await hive.chat("BOT-001")
+        assert [part.call.status for part in turn.parts if isinstance(part, Tool)] == ["failed"]
 
 
 async def test_an_answer_that_comes_too_late_is_refused(lab: HiveInTest) -> None:
