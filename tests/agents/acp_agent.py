@@ -18,10 +18,13 @@ writes one. It has no model: it does what the marks in the prompt say, one after
 """
 
 import argparse
+import codecs
 import json
 import os
 import queue
 import re
+import select
+import subprocess
 import sys
 import threading
 import time
@@ -181,7 +184,9 @@ class Agent:
             if self._cancelled.is_set():
                 break
             turn.act(name, rest)
-        if not marks:
+        if self._options.program:
+            turn.relay(self._options.program, text)
+        elif not marks:
             turn.act("say", f"You said: {text}")
         self._sessions[session].append(text)
         self._save()
@@ -285,6 +290,23 @@ class Turn:
                 self._wire.write(json.dumps(["not", "an", "object"]))
                 self._say(str(sorted(self._wire.ask("fs/read_text_file", {"path": "/etc/passwd"}))))
 
+    def relay(self, argv: list[str], prompt: str) -> None:
+        """Let a program answer, which reads little and fails loudly."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+            assert program.stdin and program.stdout
+            program.stdin.write(prompt.encode())
+            program.stdin.close()
+            while not self._cancelled.is_set():
+                if select.select([program.stdout], [], [], 0.02)[0]:
+                    if not (data := os.read(program.stdout.fileno(), 65536)):
+                        break
+                    self._say(decoder.decode(data))
+            else:
+                program.kill()
+        if program.returncode and not self._cancelled.is_set():
+            raise RpcError(-32603, f"the program ended with {program.returncode}")
+
     def _say(self, text: str) -> None:
         self._update("agent_message_chunk", content=_text(text))
 
@@ -332,6 +354,7 @@ def main() -> None:
     parser.add_argument("--load", action="store_true", help="it can load a session, and replays it")
     parser.add_argument("--models", choices=["option", "method", ""], default="option", help="how models are chosen")
     parser.add_argument("--mute", action="store_true", help="it never answers")
+    parser.add_argument("program", nargs="*", help="answers in its place: reads the prompt, prints the answer")
     parser.add_argument("--logged-out", action="store_true", help="it has no credentials")
     Agent(Wire(), parser.parse_args()).run()
 

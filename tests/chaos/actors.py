@@ -13,6 +13,8 @@ from ..hives import TrialHive
 from .chronicle import Chronicle
 
 AGENT_NAME = "reciter"
+COMPANION_NAME = "companion"
+"""The same reciter behind an agent that is kept between turns."""
 MOST_BOTS = 10
 _NO_ANSWER = (OSError, http.client.HTTPException, ValueError)
 _NOT_TAKEN = (404, 409, 429, 503)
@@ -103,7 +105,10 @@ class Operator:
         off = [bot["id"] for bot in status["bots"] if bot["state"] in ("stopped", "exited", "fatal")]
         if len(off) > len(bots) / 3 or len(bots) < MOST_BOTS:
             count = rng.randint(1, 3) if len(bots) < MOST_BOTS else 1
-            self._ask("/api/bot/launch", {"what": AGENT_NAME, "count": count, "wait": rng.random() < 0.5})
+            self._ask(
+                "/api/bot/launch",
+                {"what": rng.choice((AGENT_NAME, COMPANION_NAME)), "count": count, "wait": rng.random() < 0.5},
+            )
         else:
             verb = rng.choices(("restart", "stop", "kill", "interrupt"), (4, 3, 2, 3))[0]
             self._ask(f"/api/bot/{verb}/{rng.choice(bots)}")

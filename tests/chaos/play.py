@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from .actors import AGENT_NAME
+from .actors import AGENT_NAME, COMPANION_NAME
 from .blows import Blows
 from .report import summary
 from .stage import Stage, staged
@@ -11,7 +11,8 @@ from .verdicts import ALWAYS, AT_THE_END
 
 WRITERS = 5
 OPERATORS = 2
-FIRST_BOTS = 4
+FIRST_BOTS = 2
+"""Of each kind."""
 CONSOLES = 0.35
 """The share of real consoles among the supervisors."""
 ACT_S = 15.0
@@ -38,7 +39,8 @@ def play(root: Path, *, seed: str, seconds: float) -> str:
     """A summary of what was withstood; raises Failed."""
     with staged(root, seed=seed, settings=SETTINGS, consoles=CONSOLES, writers=WRITERS) as stage:
         stage.supervision.begin()
-        stage.hive.launch(AGENT_NAME, FIRST_BOTS)
+        for name in (AGENT_NAME, COMPANION_NAME):
+            stage.hive.launch(name, FIRST_BOTS)
         blows = Blows(stage.hive, stage.supervision, stage.chronicle, stage.dice("blows"))
         with stage.load(operators=OPERATORS) as actors:
             over = time.monotonic() + seconds

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from ..agents import acp_agent
 from ..hives import TrialHive, trial_hive, until
 from . import reciter
-from .actors import AGENT_NAME, Actor, Operator, Writer
+from .actors import AGENT_NAME, COMPANION_NAME, Actor, Operator, Writer
 from .chronicle import Chronicle
 from .evidence import Evidence, gather, read_diary
 from .remains import end_all, strays
@@ -106,11 +107,19 @@ class Stage:
         raise Failed(failure(self.seed, evidence, findings, self.chronicle, self.hive.root))
 
     def _furnish(self, settings: str) -> None:
-        argv = [sys.executable, "-I", "-S", reciter.__file__, str(self.diary)]
+        python = [sys.executable, "-I", "-S"]
+        reciting = [*python, reciter.__file__, str(self.diary)]
+        kept = [*python, acp_agent.__file__, "--", *reciting]
+        agents = f"""
+[agents.{AGENT_NAME}]
+kind = "command"
+argv = {json.dumps(reciting)}
+[agents.{COMPANION_NAME}]
+kind = "acp"
+argv = {json.dumps(kept)}
+"""
         self.hive.folder.create()
-        self.hive.folder.hive_toml.write_text(
-            f"[agents.{AGENT_NAME}]\nkind = 'command'\nargv = {json.dumps(argv)}\n{settings}", encoding="utf-8"
-        )
+        self.hive.folder.hive_toml.write_text(agents + settings, encoding="utf-8")
 
     def _strays(self, evidence: Evidence) -> list[Finding]:
         nonces = {event["nonce"] for event in evidence.events if event["type"] == "bot_starting"}

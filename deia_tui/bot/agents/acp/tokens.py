@@ -1,6 +1,7 @@
 """What a turn used, of the several ways in which ACP agents tell it: tokens with the answer, by model or together,
 costs as the total of a session."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ class Ledger:
 
     def added(self, cost: schema.Cost | None) -> float:
         """USD since the last time."""
-        if cost is None or cost.currency.upper() != "USD":
+        if cost is None or cost.currency.upper() != "USD" or not 0 <= cost.amount < math.inf:
             return 0.0
         before, self._total_usd = self._total_usd, cost.amount
         return cost.amount - before if cost.amount >= before else cost.amount
