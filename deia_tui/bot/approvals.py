@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deia_tui.bot.agents.protocol import Decision
 from deia_tui.bot.shortening import INPUT, brief, line
@@ -18,6 +18,8 @@ from deia_tui.core.permissions import Ruling, grant_for, rule_on
 from deia_tui.core.state import MAX_GRANTS
 from deia_tui.core.turns import OptionKind, Outcome, PermissionOption, PermissionPolicy, PermissionRequest
 
+_OPTIONS = 20
+"""So many answers of those that an agent offers are told."""
 POLICY = "policy"
 """Who answered where no human was asked."""
 
@@ -68,7 +70,7 @@ class Approvals:
             tool=line(tool, 100),
             title=line(title),
             input=brief(input, INPUT),
-            options=tuple(options),
+            options=tuple(map(_shown, options[:_OPTIONS])),
         )
         if len(input) > INPUT:
             self._log(f"{tool} asks for leave: {input}")
@@ -76,7 +78,7 @@ class Approvals:
         if option := _by(ruling, options):
             return self._rule(message_id, request, ruling, option)
         asked = _asked(message_id, request, time.time() + self._timeout_s)
-        return await self._ask(asked, request, grant_for(tool, input))
+        return await self._ask(asked, request, options, grant_for(tool, input))
 
     def answer(self, request_id: str, answer: Answer) -> None:
         """Raises CommandRejected (404) when nobody waits for it (any more)."""
@@ -101,7 +103,9 @@ class Approvals:
         self._spool.add(_asked(message_id, request, time.time()), answered)
         return Decision(option=option, note="" if ruling.verdict == "allow" else f"Not allowed to this bot: {why}.")
 
-    async def _ask(self, asked: Frame, request: PermissionRequest, grant: str) -> Decision:
+    async def _ask(
+        self, asked: Frame, request: PermissionRequest, options: Sequence[PermissionOption], grant: str
+    ) -> Decision:
         waiting = _Open(request, asyncio.get_running_loop().create_future())
         self._open[request.request_id] = waiting
         self._spool.add(asked)
@@ -119,11 +123,11 @@ class Approvals:
             added = self._grant(grant) if outcome == "allow_always" else ""
             self._spool.add(_answered(request, outcome, by=by, note=note, grant=added))
         if outcome == "expired":
-            denial = _option(request.options, "reject_once", "reject_always")
+            denial = _option(options, "reject_once", "reject_always")
             return Decision(option=denial, note=f"Nobody answered within {self._timeout_s:g} s.")
         if answer is None:
             return Decision(option=None)
-        return Decision(option=_option(request.options, answer.outcome), note=answer.note)
+        return Decision(option=_option(options, answer.outcome), note=answer.note)
 
     def _grant(self, rule: str) -> str:
         if rule and rule not in self._grants:
@@ -138,6 +142,11 @@ def _asked(message_id: str, request: PermissionRequest, expires_at: float) -> Fr
 def _answered(request: PermissionRequest, outcome: Outcome, *, by: str, note: str, grant: str = "") -> Frame:
     answered = {"type": "answered", "request_id": request.request_id, "outcome": outcome, "by": by, "note": note}
     return {**answered, "grant": grant}
+
+
+def _shown(option: PermissionOption) -> PermissionOption:
+    """The agent is told its own words again, whatever they are."""
+    return replace(option, option_id=line(option.option_id, 100), name=line(option.name, 100))
 
 
 def _option(options: Sequence[PermissionOption], *kinds: OptionKind) -> PermissionOption | None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from deia_tui.bot.shortening import brief_call, in_full
+from deia_tui.bot.shortening import brief_call, in_full, line
 from deia_tui.core.turns import ToolCall
 
 PACE_S = 0.1
@@ -71,10 +71,11 @@ class ToolCalls:
 
     def _begin(self, call: ToolCall, now: float) -> _Call:
         """One that is new; an agent may use the name of one that ended again."""
-        name = call.call_id[:_NAME]
+        name = line(call.call_id, _NAME)
+        if name != call.call_id or name in self._calls:
+            name = f"{name} ({self._begun})"
         if call.call_id in self._calls:
             self._forget(call.call_id)
-            name = f"{name} ({self._begun})"
         if len(self._calls) >= _KNOWN:
             ended = (call_id for call_id, known in self._calls.items() if known.took_s is not None)
             self._forget(next(ended, next(iter(self._calls))))

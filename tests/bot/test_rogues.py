@@ -109,3 +109,83 @@ async def test_a_thousand_requests_at_once_are_not_for_a_human(launch: Launch) -
     assert frames[-1]["status"] == "interrupted"
     assert len(of(frames, "asked")) == len(of(frames, "answered")) <= 32
     await is_well(bot)
+
+
+SECRET = "sk-ant-0123456789abcdefghijklmnop"
+
+
+async def test_a_secret_shows_nowhere(launch: Launch) -> None:
+    bot = await launch(ROGUE)
+    text = {"type": "text", "text": f"I use {SECRET} now"}
+    everywhere = (
+        update("agent_thought_chunk", content=text),
+        tool("1", "in_progress", title=f"curl {SECRET}", rawInput={"api_key": SECRET}, rawOutput=SECRET),
+        update("plan", entries=[{"content": f"try {SECRET}", "status": "pending", "priority": "low"}]),
+        tool(SECRET, "completed", content=[{"type": "diff", "path": SECRET, "oldText": SECRET, "newText": SECRET}]),
+        ask(1, title=f"Bearer {SECRET}", rawInput={"command": f"curl -H 'x-api-key: {SECRET}'"}),
+        f"[[stderr:3]][[error:-32000:{SECRET}]]",
+    )
+    sent = await bot.send("".join(everywhere))
+    async with bot.events(sent["seq"] - 1) as events:
+        frames = await events.turn(sent["message_id"])
+    assert frames[-1]["failure"] == "authentication"
+    assert {"thought", "tool", "plan", "asked"} <= {frame["type"] for frame in frames}
+    assert SECRET not in json.dumps(frames)
+    assert SECRET not in bot.log()
+
+
+async def test_answers_to_choose_from_are_few_and_short(launch: Launch) -> None:
+    bot = await launch(ROGUE)
+    options = [{"optionId": SECRET + "o" * 90_000, "name": SECRET + "n" * 90_000, "kind": "allow_once"}]
+    options += [{"optionId": str(number), "name": str(number), "kind": "reject_once"} for number in range(1000)]
+    params = {"sessionId": "SESSION", "toolCall": {"toolCallId": "c", "title": "t"}, "options": options}
+    sent = await bot.send(raw(id="q", method="session/request_permission", params=params) + "[[say:asked]][[hang]]")
+    async with bot.events(sent["seq"] - 1) as events:
+        frames = await events.until("asked")
+        assert len(json.dumps(frames[-1])) < 10_000 and SECRET not in json.dumps(frames[-1])
+        path = f"/permissions/{frames[-1]['request']['request_id']}"
+        reply = await bot.http.post(path, json={"outcome": "allow_once", "by": "me", "note": ""})
+        assert reply.status_code == 200
+        await bot.http.post("/interrupt")
+        assert (await events.turn(sent["message_id"]))[-1]["status"] == "interrupted"
+
+
+async def test_what_an_agent_does_without_end_costs_a_bot_little_memory(launch: Launch) -> None:
+    bot = await launch(ROGUE)
+    await is_well(bot)
+    before = _memory_kb(bot.pid)
+    long = {"type": "text", "text": "y" * 100_000}
+    calls = tool("1", "in_progress") + tool("1", "completed", content=[{"type": "content", "content": long}])
+    thoughts = update("agent_thought_chunk", content=long)
+    for _ in range(5):
+        frames = await bot.answer((calls + thoughts) * 4)
+        assert frames[-1]["status"] == "answered"
+        assert len({frame["call"]["call_id"] for frame in of(frames, "tool")}) == 4
+    assert _memory_kb(bot.pid) - before < 40_000
+
+
+def _memory_kb(pid: int) -> int:
+    found = Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0]
+    return int(found)
+
+
+@pytest.mark.parametrize(
+    ("before", "how"),
+    [
+        ("", "exit 7"),
+        (tool("1", "in_progress"), "exit 7"),
+        (ask(1), "exit 7"),
+        ("[[stderr:2000000]]", "exit 7"),
+        ("[[big:5000000]]", "exit 7"),
+        ("[[garbage:50]]", "exit 7"),
+    ],
+    ids=["at once", "in a tool", "while it asks", "after a flood", "after a long line", "after garbage"],
+)
+async def test_an_agent_that_ends_in_a_turn_is_back_for_the_next(launch: Launch, before: str, how: str) -> None:
+    bot = await launch(ROGUE)
+    frames = await bot.answer(before + "[[die:7]]")
+    assert (frames[-1]["status"], frames[-1]["failure"]) == ("failed", "outage")
+    assert how in frames[-1]["error"] and "\n" not in frames[-1]["error"] and len(frames[-1]["error"]) < 600
+    assert len(of(frames, "asked")) == len(of(frames, "answered"))
+    assert all(call["status"] == "failed" for call in [frame["call"] for frame in of(frames, "tool")][-1:])
+    await is_well(bot)
