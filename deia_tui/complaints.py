@@ -18,6 +18,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def read(path: Path, model: type[Model], complaints: list[str]) -> Model | None:
     """None, and one complaint more for everything that is wrong, where the file does not fit."""
+    if path.exists() and not path.is_file():
+        complaints.append(f"{path} is no file: nothing is read from it.")
+        return None
     try:
         text = path.read_text("utf-8-sig")
         return model.model_validate(tomllib.loads(text))
@@ -25,6 +28,8 @@ def read(path: Path, model: type[Model], complaints: list[str]) -> Model | None:
         complaints.append(f"{path}: {_in_words(str(error), text)}.")
     except (OSError, UnicodeDecodeError) as error:
         complaints.append(f"{path} cannot be read: {error}.")
+    except RecursionError:
+        complaints.append(f"{path} is nested too deeply to be read.")
     except ValidationError as error:
         wrong = error.errors(include_url=False)
         complaints += (_explain(path, text, model, found) for found in wrong if not _follows_from_another(found, wrong))

@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def folder(tmp_path: Path) -> Folder:
         ("anthropic/claude-sonnet-4-20250514", 3.0),
         ("claude-haiku-4-5-20251001", 1.0),
         ("gpt-5-mini", 0.25),
-        ("GPT-5", 1.25),
+        ("GPT-5-Nano-2025-08-07", 0.05),
+        ("claude-opus-5-5", 4.0),
+        ("claude-sonnet-5-5", None),
+        ("gpt-5.2", None),
         ("nobody-knows", None),
         ("", None),
     ],
@@ -60,11 +64,18 @@ def test_every_kind_of_token_has_its_price(folder: Folder) -> None:
         (LINE.replace("output", "outptu"), "did you mean 'output'"),
         (LINE.replace("2026-01-31", '"soon"'), r"line 7: models\.small\*\.as_of: "),
         ("[models", r"prices\.toml: "),
+        ("x = " + "[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_table_that_is_wrong_is_told_with_its_place(folder: Folder, wrong: str, said: str) -> None:
     folder.prices.write_text(wrong)
     with pytest.raises(ConfigError, match=said):
+        load_prices(folder)
+
+
+def test_a_table_that_is_no_file_keeps_nobody_waiting(folder: Folder) -> None:
+    os.mkfifo(folder.prices)
+    with pytest.raises(ConfigError, match="is no file"):
         load_prices(folder)
 
 
