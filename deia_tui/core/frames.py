@@ -24,6 +24,7 @@ The supervisor answers on the same WebSocket with {"ack": SEQ} once it has commi
 
 import json
 import math
+from contextlib import suppress
 from typing import Any, get_args
 
 from deia_tui.core import codec
@@ -84,7 +85,7 @@ def to_event(bot_id: str, run: int, frame: Frame) -> ev.Event | None:
                 error=str(frame.get("error", "")),
                 duration_s=_number(frame.get("duration_s", 0.0)),
                 failure=_failure(frame),
-                retry_after_s=None if frame.get("retry_after_s") is None else _number(frame["retry_after_s"]),
+                retry_after_s=_retry_after_s(frame),
                 stop_reason=_stop_reason(frame),
             )
         case "log":
@@ -100,10 +101,20 @@ def to_event(bot_id: str, run: int, frame: Frame) -> ev.Event | None:
 
 
 def _failure(frame: Frame) -> Failure | None:
-    """A bot of version 0.1 told no more of a failure than that it says nothing against the agent."""
+    """A bot of version 0.1 told no more of a failure than that it says nothing against the agent. A class that a newer
+    bot told is an ERROR here: whatever it is, the turn has ended."""
     if frame["status"] != "failed":
         return None
-    return Failure(frame.get("failure") or (Failure.REQUEST if frame.get("refused") else Failure.ERROR))
+    if frame.get("failure") in tuple(Failure):
+        return Failure(frame["failure"])
+    return Failure.REQUEST if frame.get("refused") else Failure.ERROR
+
+
+def _retry_after_s(frame: Frame) -> float | None:
+    """Of one that is no number nothing is believed."""
+    with suppress(TypeError, ValueError):
+        return _number(frame.get("retry_after_s"))
+    return None
 
 
 def _stop_reason(frame: Frame) -> StopReason:

@@ -90,6 +90,20 @@ def test_half_a_surrogate_pair_does_not_stop_the_stream() -> None:
             ),
         ),
         (
+            frame("turn_ended", message_id="m", status="failed", failure="of a newer bot", retry_after_s=float("nan")),
+            ev.TurnEnded(
+                at=AT,
+                bot_id="B",
+                run=2,
+                message_id="m",
+                status="failed",
+                error="",
+                duration_s=0.0,
+                failure=Failure.ERROR,
+                source_seq=7,
+            ),
+        ),
+        (
             frame("log", level="warning", text="low disk"),
             ev.BotLogged(at=AT, bot_id="B", run=2, level="warning", text="low disk", source_seq=7),
         ),
