@@ -25,6 +25,7 @@ class _Bill:
     models: set[str] = field(default_factory=set)
     table_usd: float = 0.0
     agent_usd: float | None = None
+    is_priced: bool = True
 
 
 class Accounts:
@@ -45,7 +46,8 @@ class Accounts:
         return replace(event, usage=usage, cost_usd=usage.cost_usd if by_table is None else by_table)
 
     def review(self, events: Iterable[ev.Event]) -> list[ev.Event]:
-        """Where table and agent disagree about a turn, a line for the bot's log, once a day for each model."""
+        """Where table and agent disagree about a turn, or a budget does not see it, a line for the bot's log, once a
+        day for each model."""
         lines: list[ev.Event] = []
         for event in events:
             match event:
@@ -53,6 +55,7 @@ class Accounts:
                     bill = self._bills.setdefault(event.message_id, _Bill())
                     bill.models |= {usage.model} - {""}
                     bill.table_usd += event.cost_usd or 0.0
+                    bill.is_priced = bill.is_priced and event.cost_usd is not None
                     if usage.cost_usd is not None:
                         bill.agent_usd = (bill.agent_usd or 0.0) + usage.cost_usd
                 case ev.TurnEnded() if (ended := self._bills.pop(event.message_id, None)) is not None:
@@ -89,14 +92,23 @@ class Accounts:
 
     def _compare(self, bill: _Bill, turn: ev.TurnEnded) -> Iterator[ev.Event]:
         day, models = day_of(turn.at), ", ".join(sorted(bill.models)) or "an unnamed model"
-        if bill.agent_usd is None or not differ(bill.table_usd, bill.agent_usd) or (day, models) in self._told:
+        if (day, models) in self._told:
+            return
+        if bill.agent_usd is None and not bill.is_priced and self._has_budget(turn.bot_id):
+            text = f"{models} has no price: add it to .deia/prices.toml, or it does not count against budget_usd"
+        elif bill.agent_usd is not None and differ(bill.table_usd, bill.agent_usd):
+            text = (
+                f"{models}: this turn cost ${bill.table_usd:.4f} by the price table, ${bill.agent_usd:.4f} by its "
+                "agent: correct .deia/prices.toml if the agent is right"
+            )
+        else:
             return
         self._told = {(other, name) for other, name in self._told if other == day} | {(day, models)}
-        text = (
-            f"{models}: this turn cost ${bill.table_usd:.4f} by the price table, ${bill.agent_usd:.4f} by its agent: "
-            "correct .deia/prices.toml if the agent is right"
-        )
         yield ev.BotLogged(at=turn.at, bot_id=turn.bot_id, run=turn.run, level="warning", text=text, source_seq=0)
+
+    def _has_budget(self, bot_id: str) -> bool:
+        view = self._record.state.bots.get(bot_id)
+        return view is not None and view.spec.budget_usd is not None
 
 
 def _sound(usage: Usage) -> Usage:

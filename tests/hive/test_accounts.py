@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deia_tui.core import events as ev
+from deia_tui.core.bots import AgentSpec, BotSpec
 from deia_tui.core.state import HiveState, Snapshot
 from deia_tui.core.turns import Usage
 from deia_tui.folder import Folder
@@ -78,6 +79,21 @@ def test_a_turn_the_agent_prices_otherwise_is_told_once_a_day_for_each_model(acc
     assert "$2.0000 by the price table, $3.0000 by its agent" in text
     assert turn(2.0, message_id="d") == []
     assert len(turn(2.0, message_id="e", at=AT + 86_400)) == 1
+
+
+async def test_what_a_budget_does_not_see_is_told(accounts: Accounts, record: Record) -> None:
+    def turn(model: str, *costs: float | None) -> list[ev.Event]:
+        return accounts.review([*(accounts.price(used(9, cost, model=model)) for cost in costs), ended()])
+
+    agent = AgentSpec(name="a", kind="command")
+    await record.add(ev.BotLaunched(at=AT, bot_id="B", spec=BotSpec(bot_id="B", agent=agent)))
+    assert turn("other", None) == []
+    await record.add(ev.BotLaunched(at=AT, bot_id="B", spec=BotSpec(bot_id="B", agent=agent, budget_usd=1.0)))
+    assert turn("other", None, 2.0) == [], "its agent told in the end"
+    assert turn("small-1", None) == []
+    [told] = turn("other", None)
+    assert isinstance(told, ev.BotLogged) and told.text.startswith("other has no price")
+    assert turn("other", None) == []
 
 
 async def test_an_edited_table_counts_at_once_and_a_bad_one_changes_nothing(
