@@ -8,7 +8,7 @@ from typing import Annotated, Any, Protocol
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from deia_tui.core import codec, costs, report
 from deia_tui.core import commands as cmd
@@ -16,6 +16,7 @@ from deia_tui.core.client import HiveClient, Recorded
 from deia_tui.core.costs import Cost
 from deia_tui.core.errors import CommandRejected, DeiaError
 from deia_tui.core.passes import may
+from deia_tui.core.permissions import POLICY
 from deia_tui.core.state import NO_SERIES, day_of
 from deia_tui.core.turns import OptionKind
 from deia_tui.following import follow
@@ -56,6 +57,13 @@ class Answer(Body):
     outcome: OptionKind = Field(examples=["allow_once"])
     note: str = Field(default="", max_length=4096, description="what the agent is told with it")
     by: str = Field(default="human", min_length=1, max_length=128, description="who answers")
+
+    @field_validator("by")
+    @classmethod
+    def _is_somebody(cls, by: str) -> str:
+        if by.strip().lower() in ("", POLICY):
+            raise ValueError(f"say who answers; '{POLICY}' is the bot's own")
+        return by
 
 
 class Supervisor(HiveClient, Protocol):

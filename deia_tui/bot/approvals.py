@@ -14,14 +14,12 @@ from deia_tui.bot.spool import Spool
 from deia_tui.core.codec import encode
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.frames import Frame
-from deia_tui.core.permissions import Ruling, grant_for, rule_on
+from deia_tui.core.permissions import POLICY, Ruling, grant_for, rule_on
 from deia_tui.core.state import MAX_GRANTS
 from deia_tui.core.turns import OptionKind, Outcome, PermissionOption, PermissionPolicy, PermissionRequest
 
 _OPTIONS = 20
 """So many answers of those that an agent offers are told."""
-POLICY = "policy"
-"""Who answered where no human was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

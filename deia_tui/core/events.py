@@ -303,6 +303,11 @@ class PermissionAsked:
     expires_at: float
     source_seq: int
 
+    @property
+    def is_ruled(self) -> bool:
+        """The policy of its bot answers it at once: nobody is asked."""
+        return self.expires_at <= self.at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermissionAnswered:

@@ -18,6 +18,9 @@ from deia_tui.core.redact import redact_text
 from deia_tui.core.risk import Plain, judge
 from deia_tui.core.turns import PermissionPolicy
 
+POLICY = "policy"
+"""Who answered where no human was asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ruling:

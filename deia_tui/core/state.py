@@ -234,7 +234,7 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
                 queued=_without(bot.queued, event.message_id),
             )
         case ev.PermissionAsked():
-            return replace(bot, activity=Activity.ASKING)
+            return bot if event.is_ruled else replace(bot, activity=Activity.ASKING)
         case ev.PermissionAnswered():
             new = () if not event.grant or event.grant in bot.grants else (event.grant,)
             activity = Activity.BUSY if bot.activity is Activity.ASKING else bot.activity
@@ -259,7 +259,7 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
 
 def _approvals(open_ones: tuple[Approval, ...], event: ev.Event) -> tuple[Approval, ...]:
     match event:
-        case ev.PermissionAsked():
+        case ev.PermissionAsked() if not event.is_ruled:
             asked = Approval(
                 bot_id=event.bot_id,
                 run=event.run,

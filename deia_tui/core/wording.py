@@ -9,7 +9,7 @@ from deia_tui.core.failures import CLASSES
 from deia_tui.core.holds import hold_of
 from deia_tui.core.state import BotView, HiveState, first_line
 from deia_tui.core.stopping import waits_for
-from deia_tui.core.turns import PermissionRequest
+from deia_tui.core.turns import PermissionRequest, Usage
 
 Level = Literal["info", "warning", "error"]
 
@@ -82,8 +82,9 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
             done = sum(entry.status == "completed" for entry in entries)
             return "info", "plan", f"{done} of {len(entries)} done"
         case ev.UsageReported(usage=usage):
-            cost = "" if event.cost_usd is None else f" · ${event.cost_usd:.4f}"
-            return "info", "usage", f"{usage.input_tokens} tokens in, {usage.output_tokens} out{cost}"
+            return "info", "usage", _used(usage, event.cost_usd)
+        case ev.PermissionAsked(request=request) if event.is_ruled:
+            return "info", "permission", wanted(request)
         case ev.PermissionAsked(request=request):
             return "warning", "asks", wanted(request)
         case ev.PermissionAnswered():
@@ -110,6 +111,15 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
             return ("info" if event.level == "info" else "warning"), "alert", event.text
         case ev.AlertCleared():  # pragma: no branch (exhaustive)
             return "info", "alert_cleared", event.reason
+
+
+def _used(usage: Usage, cost_usd: float | None) -> str:
+    """Agents may tell tokens and cost in reports of their own."""
+    cached = usage.cache_read_tokens + usage.cache_write_tokens
+    if not (usage.input_tokens or usage.output_tokens or cached):
+        return "nothing" if usage.cost_usd is None else f"${usage.cost_usd:.4f} by its agent's own count"
+    parts = [f"{usage.input_tokens} tokens in, {usage.output_tokens} out", f"{cached} cached" if cached else ""]
+    return " · ".join(filter(None, (*parts, "" if cost_usd is None else f"${cost_usd:.4f}")))
 
 
 def now_text(bot: BotView, now: float) -> str:

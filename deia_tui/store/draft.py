@@ -219,7 +219,7 @@ class Draft:
                 self._rows[_ALERT].append(alert)
             case ev.AlertCleared():
                 self._rows[_CLEAR].append((event.at, event.alert_id))
-            case ev.PermissionAsked(request=request):
+            case ev.PermissionAsked(request=request) if not event.is_ruled:
                 what = (event.message_id, json.dumps(codec.encode(request)), event.at, event.expires_at)
                 self._rows[_ASKED].append((request.request_id, event.bot_id, event.run, *what))
             case ev.PermissionAnswered():

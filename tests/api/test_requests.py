@@ -31,6 +31,8 @@ async def test_a_body_that_cannot_be_is_told_in_a_sentence(api: httpx.AsyncClien
         (LAUNCH, b'{"what": "shell", "count": 1e400}', "count: "),
         (LAUNCH, b'{"what": "shell", "count": NaN}', "count: "),
         ("/api/bot/send/BOT-001", b'{"text": "hi", "message_id": "\\ud800"}', "message_id: "),
+        ("/api/approvals/x", b'{"outcome": "allow_once", "by": " Policy"}', "the bot's own"),
+        ("/api/approvals/x", b'{"outcome": "allow_once", "note": "\\ud800"}', "note: "),
     ):
         answer = await api.post(path, content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code == 422, body

@@ -10,6 +10,7 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import LIVE, Activity, AgentSpec, BotSpec, BotState, ExitRecord, Health
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import MAX_GRANTS, Alert, BotView, HiveState, first_line, fold, fold_bot, is_live
+from deia_tui.core.turns import PermissionRequest
 
 AT = 1_760_000_000.0
 SPEC = BotSpec(bot_id="B", agent=AgentSpec(name="shell", kind="shell"))
@@ -237,6 +238,16 @@ def test_what_a_message_is_about() -> None:
     assert first_line("\n\n  build it \nand test it") == "build it"
     assert first_line("x" * 1000) == "x" * 120
     assert first_line("") == ""
+
+
+@pytest.mark.parametrize(("left_s", "asked"), [(300.0, 1), (0.0, 0)])
+def test_what_the_policy_answers_is_asked_of_nobody(left_s: float, asked: int) -> None:
+    wish = PermissionRequest(request_id="r", tool="Bash", title="ls", input="ls", options=())
+    event = ev.PermissionAsked(
+        at=AT, bot_id="B", run=2, message_id="m", request=wish, expires_at=AT + left_s, source_seq=1
+    )
+    state = fold(hive(BUSY), event)
+    assert (len(state.approvals), state.bots["B"].activity is Activity.ASKING) == (asked, bool(asked))
 
 
 def test_always_is_remembered_until_the_next_launch() -> None:

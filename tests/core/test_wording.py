@@ -9,7 +9,7 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import Activity, AgentSpec, BotSpec, BotState, ExitRecord
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import Approval, BotView, HiveState, Pause
-from deia_tui.core.turns import PermissionRequest
+from deia_tui.core.turns import PermissionRequest, Usage
 from deia_tui.core.wording import countdown, describe, doing, now_text, waiting_for, wanted
 
 AT = 1_760_000_000.0
@@ -53,6 +53,15 @@ def breaker(to_phase: Phase) -> ev.BreakerChanged:
     )
 
 
+def used(usage: Usage, cost_usd: float | None = None) -> ev.UsageReported:
+    return ev.UsageReported(**RUN, message_id="m", usage=usage, cost_usd=cost_usd, source_seq=1)
+
+
+def permission(*, expires_at: float) -> ev.PermissionAsked:
+    wish = PermissionRequest(request_id="r", tool="Bash", title="ls", input="", options=())
+    return ev.PermissionAsked(**RUN, message_id="m", request=wish, expires_at=expires_at, source_seq=1)
+
+
 def alert(level: str) -> ev.AlertRaised:
     return ev.AlertRaised(at=AT, alert_id=1, bot_id="B", kind="crash", level=level, text="crashed", action="")
 
@@ -83,6 +92,11 @@ def alert(level: str) -> ev.AlertRaised:
         (turn("answered"), ("info", "answered", "1.23 s")),
         (turn("failed", "exit 2"), ("warning", "failed", "1.23 s · exit 2")),
         (ev.BotLogged(**RUN, level="error", text="x", source_seq=1), ("error", "log", "x")),
+        (used(Usage(input_tokens=3, output_tokens=4), 0.5), ("info", "usage", "3 tokens in, 4 out · $0.5000")),
+        (used(Usage(cache_read_tokens=9)), ("info", "usage", "0 tokens in, 0 out · 9 cached")),
+        (used(Usage(cost_usd=0.25), 0.0), ("info", "usage", "$0.2500 by its agent's own count")),
+        (permission(expires_at=AT + 300), ("warning", "asks", "Bash: ls")),
+        (permission(expires_at=AT), ("info", "permission", "Bash: ls")),
         (alert("critical"), ("warning", "alert", "crashed")),
         (alert("info"), ("info", "alert", "crashed")),
     ],

@@ -1,5 +1,7 @@
 """What agents do beside answering, as the store keeps it."""
 
+from dataclasses import replace
+
 from deia_tui.core import events as ev
 from deia_tui.core.conversation import Parts, Text, Thought, Tool, Used, add, answer_of
 from deia_tui.core.costs import Cost, report
@@ -107,6 +109,8 @@ async def test_years_later_the_answer_is_still_in_order(store: Store) -> None:
 
 async def test_open_requests_and_pauses_are_loaded(store: Store) -> None:
     await committed(store, scenes.turn_started("A", "m", 1), asked("r1", 2), asked("r2", 3), asked("r3", 4))
+    ruled = asked("ruled by the policy", 5)
+    await store.commit([replace(ruled, expires_at=ruled.at)])
     await store.commit([ev.PermissionAnswered(at=AT, bot_id="A", run=1, request_id="r1", outcome="allow_once")])
     await store.commit(
         [
