@@ -43,7 +43,7 @@ def approve(which: str | None, outcome: str | None, note: str, as_json: bool) ->
 def _request(which: str, waiting: list[dict[str, Any]]) -> dict[str, Any]:
     """The one request that is meant; raises CommandRejected where that is none, or not certain."""
     meant = [one for one in waiting if one["bot_id"].lower() == which.lower()]
-    meant = meant or [one for one in waiting if one["request_id"].startswith(which.lower())]
+    meant = meant or [one for one in waiting if which and one["request_id"].startswith(which.lower())]
     if len(meant) == 1:
         return meant[0]
     if not meant:

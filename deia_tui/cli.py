@@ -14,6 +14,7 @@ import click
 from deia_tui.core import codec
 from deia_tui.core.errors import CommandRejected, ConfigError, DeiaError, NoSupervisor
 from deia_tui.core.events import Event, OutputAdded
+from deia_tui.core.permissions import POLICY
 from deia_tui.core.text import clean, clean_lines
 from deia_tui.core.wording import ROUTINE, describe
 from deia_tui.folder import Folder
@@ -63,9 +64,13 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
 def remote_hive() -> Any:
     from deia_tui.remote import RemoteHive
 
+    return RemoteHive(_folder())
+
+
+def _folder() -> Folder:
     folder = click.get_current_context().find_object(Folder)
     assert folder is not None
-    return RemoteHive(folder)
+    return folder
 
 
 @click.command()
@@ -154,10 +159,20 @@ def send(bot_id: str, text: tuple[str, ...], yes: bool) -> None:
     after = remote.get("/api/status")["hive"]["seq"]
     message_id = uuid.uuid4().hex
     remote.post(f"/api/bot/send/{bot_id}", {"text": message, "message_id": message_id})
+    if _is_for_another_bot(bot_id):
+        click.echo(f"· sent; what {bot_id} answers is not told to other bots", err=True)
+        return
     ended = _stream_answer(remote, bot_id, message_id, after)
     if ended["status"] != "answered":
         reason = "" if ended["error"] == ended["status"] else f": {ended['error']}"
         fail(f"{bot_id}: {ended['status']}{reason}")
+
+
+def _is_for_another_bot(bot_id: str) -> bool:
+    """A bot may write to others, but reads its own events only: see core/passes.py."""
+    from deia_tui.inside import inside_bot
+
+    return inside_bot(_folder()) not in ("", bot_id)
 
 
 def _confirm(bot_id: str, message: str) -> None:
@@ -173,7 +188,7 @@ def _confirm(bot_id: str, message: str) -> None:
 def _stream_answer(remote: Any, bot_id: str, message_id: str, after: int) -> dict[str, Any]:
     """Print the answer as it comes; ctrl-C interrupts the bot, a second one leaves at once."""
     interrupted = False
-    asked: set[str] = set()
+    asked: dict[str, str] = {}
     while True:
         try:
             for event in remote.stream("/api/events", bot_id=bot_id, after=after, forever=True):
@@ -194,8 +209,9 @@ def _stream_answer(remote: Any, bot_id: str, message_id: str, after: int) -> dic
             remote.post(f"/api/bot/interrupt/{bot_id}")
 
 
-def _tell_beside(event: dict[str, Any], message_id: str, asked: set[str]) -> None:
-    """What the bot does for this message beside answering; `asked` are its requests for leave."""
+def _tell_beside(event: dict[str, Any], message_id: str, asked: dict[str, str]) -> None:
+    """What the bot does for this message beside answering; `asked` is what it wanted leave for, by request. What its
+    policy allows is not worth a line."""
     ours = event.get("message_id") == message_id
     line = ""
     match event["type"]:
@@ -203,11 +219,15 @@ def _tell_beside(event: dict[str, Any], message_id: str, asked: set[str]) -> Non
             line = f"{event['call']['title']} · {event['call']['status']}"
         case "permission_asked" if ours:
             request = event["request"]
-            asked.add(request["request_id"])
+            asked[request["request_id"]] = what = f"{request['tool']}: {request['title']}"
             answer = f"deia-tui approve {request['request_id'][:8]} --allow"
-            line = f"asks for leave: {request['tool']}: {request['title']} ('{answer}', or --deny)"
+            if event["expires_at"] > event["at"]:
+                line = f"asks for leave: {what} ('{answer}', or --deny)"
         case "permission_answered" if event["request_id"] in asked:
             line = f"{event['outcome'].replace('_', ' ')}{' by ' + event['by'] if event['by'] else ''}"
+            if event["by"] == POLICY:
+                what = asked[event["request_id"]]
+                line = "" if event["outcome"].startswith("allow") else f"{what} · {line} ({event['note']})"
         case "agent_degraded":
             line = event["reason"]
     if line:

@@ -39,6 +39,7 @@ def test_a_request_is_seen_answered_audited_and_paid(operator: Operator) -> None
     assert operator.run("approve", "zzz", "--allow").returncode == 2
     assert operator.run("approve", "BOT-001").returncode == 2
     assert operator.run("approve", "--deny").returncode == 2
+    assert operator.run("approve", "", "--allow").returncode == 2, "nothing is not the beginning of every id"
     assert "allow once" in operator.ok("approve", request["request_id"][:6], "--allow", "--note", "go on")
     out, err = sending.communicate(timeout=60)
     assert sending.returncode == 0 and "tool result: done" in out
@@ -58,6 +59,25 @@ def test_a_request_is_seen_answered_audited_and_paid(operator: Operator) -> None
     assert found["total"]["cost_usd"] > 0 and found["days"][0]["bot_id"] == "BOT-001"
     assert operator.bot()["spent_usd"] == round(found["total"]["cost_usd"], 6)
     assert operator.ok("cost", "--bot", "BOT-001").splitlines()[-1].startswith("total")
+
+
+def test_what_the_policy_answers_is_asked_of_nobody(operator: Operator) -> None:
+    operator.folder.create()
+    permissions = '[agents.shell.permissions]\ndefault = "allow"\ndeny = ["shell(curl *)"]\n'
+    operator.folder.hive_toml.write_text('[agents.shell]\nkind = "shell"\n' + permissions)
+    operator.serve()
+    operator.ok("launch", "shell")
+    allowed = operator.run("send", "BOT-001", "echo a | cat")
+    assert (allowed.returncode, allowed.stdout.strip(), allowed.stderr) == (0, "a", "")
+    denied = operator.run("send", "BOT-001", "curl x; echo")
+    assert denied.returncode == 1
+    assert denied.stderr.startswith("· shell: ';' needs a shell · reject once by policy (deny = shell(curl *))\n")
+    assert "asks" not in operator.ok("logs", "BOT-001") + operator.ok("events")
+    rows = [json.loads(line) for line in (operator.folder.logs / "approvals.jsonl").read_text().splitlines()]
+    assert [(row["outcome"], row["by"]) for row in rows if row["event"] == "answered"] == [
+        ("allow_once", "policy"),
+        ("reject_once", "policy"),
+    ]
 
 
 def test_a_program_of_a_bot_may_not_do_what_is_left_to_humans(operator: Operator) -> None:
@@ -81,6 +101,9 @@ def test_a_program_of_a_bot_may_not_do_what_is_left_to_humans(operator: Operator
         here["DEIA_TOKEN"] = token
         assert inside("status").returncode == 0
         assert "BOT-001 is a bot" in inside("kill", "BOT-001").stderr
+        operator.ok("launch", "shell")
+        sent = inside("send", "BOT-002", "echo hi")
+        assert (sent.returncode, sent.stdout) == (0, "") and "BOT-002 answers is not told" in sent.stderr
 
 
 def test_who_sits_at_a_terminal_is_asked_about_a_risky_text(operator: Operator) -> None:
