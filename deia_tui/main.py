@@ -80,7 +80,7 @@ def serve(folder: Folder, background: bool, take_over: bool) -> None:
 @click.option("--headless", is_flag=True, help="Print what happens instead of showing the console.")
 @click.option("--seconds", type=click.FloatRange(1, 3600), default=20.0, show_default=True, help="With --headless.")
 def demo(headless: bool, seconds: float) -> None:
-    """Look around in a temporary hive of bots that work, burn, leak, crash and dawdle."""
+    """Look around in a temporary hive of bots that code, ask, work, burn, leak, crash and dawdle."""
     from deia_tui.demo.hive import converse, temporary_hive
 
     with cli.errors_as_sentences():
@@ -170,7 +170,7 @@ def _what_became_of_the_bots(hive: "Hive") -> str:
 def run_headless(folder: Folder, seconds: float, company: "Company") -> None:
     """Supervise for some seconds, print what happens line by line, close with a table and stop the bots."""
     from deia_tui.core import report
-    from deia_tui.core.events import OutputAdded
+    from deia_tui.core.events import OutputAdded, ThoughtAdded
     from deia_tui.core.wording import ROUTINE
     from deia_tui.following import follow
     from deia_tui.hive.hive import Hive
@@ -183,7 +183,7 @@ def run_headless(folder: Folder, seconds: float, company: "Company") -> None:
             async with asyncio.timeout(seconds):
                 async for page in follow(client, after=0):
                     for entry in page:
-                        if not isinstance(entry.event, (OutputAdded, *ROUTINE)):
+                        if not isinstance(entry.event, (OutputAdded, ThoughtAdded, *ROUTINE)):
                             click.echo(cli.event_line(entry.event))
         except TimeoutError:
             click.echo(cli.table(report.status(client.snapshot(), time.time())["bots"]))

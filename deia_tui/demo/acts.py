@@ -52,11 +52,11 @@ def crash() -> None:
 
 
 def fail() -> None:
-    """Fails seven times, then it has learnt; keeps count in its folder."""
-    counter = Path("failures")
-    failures = int(counter.read_text()) if counter.exists() else 0
-    if failures < 7:
-        counter.write_text(str(failures + 1))
+    """Fails seven times, works ten times, and so on; keeps count in its folder."""
+    counter = Path("turns")
+    turns = int(counter.read_text()) if counter.exists() else 0
+    counter.write_text(str(turns + 1))
+    if turns % 17 < 7:
         say("the provider does not answer")
         sys.exit(1)
     say("back again, everything works")

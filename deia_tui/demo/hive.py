@@ -1,4 +1,4 @@
-"""The demo's hive: a temporary folder, seven bots that do visibly different things, and somebody who writes to them."""
+"""The demo's hive: a temporary folder, nine bots that do visibly different things, and somebody who writes to them."""
 
 import asyncio
 import contextlib
@@ -18,25 +18,43 @@ from deia_tui.host.presence import living_hosts
 from deia_tui.identity import wait_for_end
 
 CAST = (
-    # id, act, messages (again and again), seconds between them, more settings
+    # id, act, messages (again and again), seconds between them if it is idle by then, more settings
+    ("CODER", "acp", ("mend the flaky login test", "review that as if it were not yours"), 40.0, ""),
+    ("JANITOR", "acp", ("tidy up the folders of the build",), 40.0, ""),
     ("BURNER", "burn", ("keep a core warm",), 5.0, "nice = 15"),
     ("CRASHER", "crash", ("do the impossible",), 0.5, ""),
     ("FLAKY", "fail", ("ask the provider",), 1.0, ""),
-    ("LEAKER", "leak", ("remember everything",), 5.0, "memory_mb = 200"),
-    ("SLOW", "drawl", ("what is the answer?", "and the question?"), 6.0, ""),
-    ("WORKER", "work", ("look for primes", "look for more primes"), 2.0, ""),
+    ("LEAKER", "leak", ("remember everything",), 5.0, "memory_mb = 150"),
+    ("SLOW", "drawl", ("what is the answer?", "and the question?"), 20.0, ""),
+    ("WORKER", "work", ("look for primes", "look for more primes"), 6.0, ""),
 )
 HEAD = """\
 [hive]
 name = "demo"
 on_term = "stop"
+[restart]
+backoff_base_s = 2.0
 [breaker]
 cooldown_s = 12.0
 [process]
 work_grace_s = 0.3
-[bots.IDLE]
+[bots.SHELL]
 agent = "shell"
 autostart = true
+[agents.acp]
+kind = "acp"
+argv = {acp}
+"""
+ACT = """\
+[agents.{act}]
+kind = "command"
+argv = {argv}
+"""
+MEMBER = """\
+[bots.{bot_id}]
+agent = "{act}"
+autostart = true
+{more}
 """
 
 
@@ -47,7 +65,7 @@ def temporary_hive() -> Iterator[Folder]:
     folder = Folder(root)
     try:
         folder.create()
-        folder.hive_toml.write_text(HEAD + "".join(_declare(*member) for member in CAST))
+        folder.hive_toml.write_text(_settings())
         yield folder
     finally:
         for host in living_hosts(folder):
@@ -55,17 +73,26 @@ def temporary_hive() -> Iterator[Folder]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _declare(bot_id: str, act: str, messages: tuple[str, ...], pause_s: float, more: str) -> str:
-    argv = json.dumps([sys.executable, "-m", "deia_tui.demo.acts", act])
-    return (
-        f'[agents.{act}]\nkind = "command"\nargv = {argv}\n[bots.{bot_id}]\nagent = "{act}"\nautostart = true\n{more}\n'
+def _settings() -> str:
+    """Every agent and bot of the cast."""
+    acts = dict.fromkeys(act for _, act, *_ in CAST if act != "acp")
+    return "".join(
+        [
+            HEAD.format(acp=_argv("deia_tui.demo.coder")),
+            *(ACT.format(act=act, argv=_argv("deia_tui.demo.acts", act)) for act in acts),
+            *(MEMBER.format(bot_id=bot_id, act=act, more=more) for bot_id, act, _, _, more in CAST),
+        ]
     )
+
+
+def _argv(*words: str) -> str:
+    return json.dumps([sys.executable, "-m", *words])
 
 
 async def converse(client: HiveClient) -> None:
     """Write to every bot of the cast whenever it is idle, until cancelled."""
     await asyncio.gather(
-        _write(client, "IDLE", ("uname -a", "uptime", "df -h ."), 20.0),
+        _write(client, "SHELL", ("uname -a", "df -h .", "du -sh /usr/* | sort -h | tail -3"), 5.0),
         *(_write(client, bot_id, messages, pause_s) for bot_id, _, messages, pause_s, _ in CAST),
     )
 
@@ -74,8 +101,10 @@ async def _write(client: HiveClient, bot_id: str, messages: tuple[str, ...], pau
     sent = 0
     while True:
         bot = client.snapshot().state.bots.get(bot_id)
-        if bot is not None and bot.state is BotState.RUNNING and bot.activity is Activity.IDLE and not bot.queued:
-            with contextlib.suppress(CommandRejected):  # its breaker is open: try again later, as anybody would
-                await client.submit(SendMessage(bot_id=bot_id, text=messages[sent % len(messages)], sender="demo"))
-                sent += 1
+        if bot is None or bot.state is not BotState.RUNNING or bot.activity is not Activity.IDLE or bot.queued:
+            await asyncio.sleep(0.5)
+            continue
+        with contextlib.suppress(CommandRejected):  # its breaker is open: try again later, as anybody would
+            await client.submit(SendMessage(bot_id=bot_id, text=messages[sent % len(messages)], sender="demo"))
+            sent += 1
         await asyncio.sleep(pause_s)
