@@ -3,16 +3,21 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from deia_tui.core.permissions import rule_on
 from deia_tui.core.programs import PROGRAMS
+from deia_tui.core.turns import Failure, PermissionPolicy
 from deia_tui.main import main
+from deia_tui.settings import Catalogue, Settings
 from deia_tui.ui.keymap import KEYS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+AGENTS = (ROOT / "docs" / "agents.md").read_text()
 
 
 def test_the_lock_file_names_only_the_public_index() -> None:
@@ -22,7 +27,7 @@ def test_the_lock_file_names_only_the_public_index() -> None:
 
 def test_the_readme_is_short_and_its_pictures_and_paths_exist() -> None:
     assert len(README.splitlines()) <= 150
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", README):
         assert (ROOT / target).exists(), target
     for path in re.findall(
         r"`((?:deia_tui|ui|core|hive|store|bot)/[\w/.]+)`", README[README.index("## Where do I change") :]
@@ -31,9 +36,34 @@ def test_the_readme_is_short_and_its_pictures_and_paths_exist() -> None:
 
 
 def test_every_command_in_the_readme_exists() -> None:
-    commands = set(re.findall(r"^deia-tui ([a-z]+)", README, flags=re.MULTILINE))
-    assert commands >= {"serve", "launch", "send", "status", "logs", "stop", "shutdown", "doctor"}
-    assert commands <= set(main.commands)
+    assert set(re.findall(r"^deia-tui ([a-z]+)", README, flags=re.MULTILINE)) <= set(main.commands)
+
+
+def test_the_readme_names_every_command() -> None:
+    told = README[README.index("make demo") : README.index("Exit codes:")]
+    assert [name for name in main.commands if not re.search(rf"\b{name}\b", told)] == []
+
+
+def test_the_page_about_agents_names_every_program_and_every_class_of_failures() -> None:
+    assert [name for name in PROGRAMS if f"`{name}`" not in AGENTS] == []
+    table = AGENTS[AGENTS.index("## Failures") : AGENTS.index("## What survives")]
+    assert re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE) == [str(failure) for failure in Failure]
+
+
+def test_the_settings_and_rules_that_the_documents_show_are_accepted() -> None:
+    for text in (README, AGENTS):
+        for example in re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL):
+            shown = Settings.model_validate(tomllib.loads(example))
+            for name in shown.agents:
+                Catalogue(settings=shown).spec("BOT-001", name)
+    assert rule_on(PermissionPolicy(allow=("Bash(git:*)",)), (), "Bash", "git log").verdict == "allow"
+    assert rule_on(PermissionPolicy(allow=("Bash(git:*)",)), (), "Bash", "git log; rm -r .").verdict == "ask"
+    assert rule_on(PermissionPolicy(deny=("Bash(rm:*)",)), (), "Bash", "true && sudo rm -r .").verdict == "deny"
+
+
+def test_links_from_the_page_about_agents_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)", AGENTS):
+        assert (ROOT / "docs" / target).exists(), target
 
 
 def test_every_key_in_the_readme_is_bound() -> None:
