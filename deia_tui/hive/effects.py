@@ -1,4 +1,5 @@
-"""What an effect of the life cycle says to the world, and the end of a run to those who asked for something: events."""
+"""What an effect of the life cycle says to the world, a run that was placed, and the end of one to those who asked for
+something: events."""
 
 import time
 from collections.abc import Iterable
@@ -7,6 +8,7 @@ from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
 from deia_tui.core.bots import BotState
 from deia_tui.core.state import Approval
+from deia_tui.engine.protocol import Placed
 
 
 def announce(effect: lc.Effect, life: lc.Life, bot_id: str, nonce: str) -> list[ev.Event]:
@@ -43,6 +45,17 @@ def announce(effect: lc.Effect, life: lc.Life, bot_id: str, nonce: str) -> list[
             return [ev.BotFinished(at=at, bot_id=bot_id)]
         case lc.Rest(reason=reason):
             return [ev.BotStopped(at=at, bot_id=bot_id, reason=reason)]
+
+
+def spawned(placed: Placed) -> ev.BotSpawned:
+    return ev.BotSpawned(
+        at=time.time(),
+        bot_id=placed.bot_id,
+        run=placed.run,
+        pid=placed.pid,
+        start_ticks=placed.start_ticks,
+        port=placed.port,
+    )
 
 
 def cancelled(approvals: Iterable[Approval], bot_id: str, run: int) -> list[ev.Event]:

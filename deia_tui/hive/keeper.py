@@ -1,38 +1,36 @@
 """The owner of one bot: the only writer of its life and of its messages.
 
 Whatever concerns the bot comes through one inbox and is taken in order: a wish or a report goes through
-`lifecycle.step`, its effects become events, and once those are committed, deeds.
+`lifecycle.step`, its effects become events and, once those are committed, deeds of its tenure.
 """
 
 import asyncio
 import contextlib
 import random
 import secrets
-import signal
 import time
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from deia_tui.core import breaker as brk
 from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
-from deia_tui.core.bots import DRAIN_SIGNAL, REBOOTED, BotSpec, BotState, ExitRecord
+from deia_tui.core.bots import REBOOTED, BotSpec, ExitRecord
 from deia_tui.core.commands import AnswerPermission, SendMessage
 from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.core.frames import Frame, to_event
-from deia_tui.core.passes import same, token_of
 from deia_tui.core.turns import Failure
-from deia_tui.engine.protocol import Ended, NotPlaced, Placed, Placement
-from deia_tui.hive.attendance import Attendance
+from deia_tui.engine.protocol import Ended, NotPlaced, Placed
 from deia_tui.hive.calls import verdict
-from deia_tui.hive.effects import announce, cancelled
+from deia_tui.hive.effects import announce, cancelled, spawned
 from deia_tui.hive.handover import Handover
+from deia_tui.hive.intake import Intake
 from deia_tui.hive.leavings import forget_run, lay_to_rest, read_spool
 from deia_tui.hive.mail import Frames, Mail, Probed, Send, Undeliverable, Wish, answer
 from deia_tui.hive.messages import Messages
 from deia_tui.hive.record import STORE_RETRY_S
 from deia_tui.hive.surroundings import Surroundings
+from deia_tui.hive.tenure import Tenure
 from deia_tui.store.queries import MessageRow
 
 RESTORE_SPREAD_S = 5.0
@@ -54,24 +52,19 @@ class Keeper:
         self.spec = spec
         self.life = life
         self._around = around
-        self.messages = Messages(spec.bot_id, breaker, around.clock, waiting=waiting, in_hand=in_hand)
-        self.handover = Handover(around, self.messages, lambda: self.spec)
+        self._messages = Messages(spec.bot_id, breaker, around.clock, waiting=waiting, in_hand=in_hand)
+        self._handover = Handover(around, self._messages, lambda: self.spec)
         self._inbox: asyncio.Queue[Mail] = asyncio.Queue()
         self._changed = asyncio.Event()
-        self._attendance: Attendance | None = None
+        self._tenure = Tenure(spec.bot_id, around, self._messages, self._handover, self.put)
+        self._intake = Intake(spec.bot_id, around.record, self._messages, self._handover, self._record)
         self._failed_probes = 0
         self._owed: list[ev.Event] = []
         """What was done at a human's wish though it could not be stored."""
-        self._token = ""
 
     @property
     def bot_id(self) -> str:
         return self.spec.bot_id
-
-    def has(self, token: str) -> bool:
-        """Is it that of its run for the API of the hive?"""
-        live = isinstance(self.life.state, lc.Starting | lc.Running | lc.Stopping)
-        return same(token_of(self._token), token) and live and bool(self._token)
 
     def put(self, mail: Mail) -> None:
         self._inbox.put_nowait(mail)
@@ -90,18 +83,19 @@ class Keeper:
 
     async def interrupt(self) -> None:
         """End the answer in progress. Raises CommandRejected or BotUnreachable."""
-        if self._attendance is None or not isinstance(self.life.state, lc.Running):
-            raise CommandRejected(f"{self.bot_id} does not run: there is nothing to interrupt.")
-        answer = await self._attendance.link.post("/interrupt")
-        if answer.get("interrupted") is None:
-            raise CommandRejected(f"{self.bot_id} is idle: there is nothing to interrupt.")
+        await self._tenure.interrupt(self.life)
 
     async def answer(self, command: AnswerPermission) -> None:
         """Tell the agent what it may do. Raises CommandRejected or BotUnreachable."""
-        if self._attendance is None:
-            raise CommandRejected(f"{self.bot_id} does not run: nobody waits for this answer.", status=404)
-        body = {"outcome": command.outcome, "by": command.by, "note": command.note}
-        await self._attendance.link.post(f"/permissions/{command.request_id}", body)
+        await self._tenure.answer(command)
+
+    def has(self, token: str) -> bool:
+        """Is it that of its run for the API of the hive?"""
+        return isinstance(self.life.state, lc.Starting | lc.Running | lc.Stopping) and self._tenure.has(token)
+
+    def insist(self) -> None:
+        """There is a new host: what was asked of the old one may not have been done."""
+        self._tenure.insist(self.life)
 
     async def settled(self) -> None:
         """Until everything that has reached the keeper by now is taken."""
@@ -123,27 +117,17 @@ class Keeper:
                 while not await self._try(mail):
                     await asyncio.sleep(STORE_RETRY_S)
         finally:
-            await self._leave_run()
+            await self._tenure.leave()
 
     def adopt(self, placed: Placed, *, after: int) -> None:
         """Take over a run that lives; `after` is its last committed frame."""
         self.life = lc.adopt(self.life, placed.run, self._now())
-        self._token = placed.token
-        self._attend(placed.run, placed.port, placed.token, after).await_health(self._around.settings.liveness)
-
-    def insist(self) -> None:
-        """There is a new host: what was asked of the old one may not have been done."""
-        if isinstance(state := self.life.state, lc.Stopping):
-            engine, run = self._around.engine, self.life.run
-            if state.killed:
-                engine.kill(self.bot_id, run)
-            else:
-                engine.signal(self.bot_id, run, DRAIN_SIGNAL if state.deadline is None else signal.SIGTERM)
+        self._tenure.adopt(placed, after=after)
 
     # The inbox
 
     async def _next(self) -> Mail:
-        deadlines = [at for at in (self.life.deadline, self.messages.calls.deadline) if at is not None]
+        deadlines = [at for at in (self.life.deadline, self._messages.calls.deadline) if at is not None]
         if not deadlines:
             return await self._inbox.get()
         try:
@@ -168,7 +152,7 @@ class Keeper:
             case Wish():
                 await answer(mail.done, self._take_wish(mail))
             case Send(command=command, done=done):
-                await answer(done, self._take_message(command))
+                await answer(done, self._intake.take(command, self.life.state))
             case Frames(run=run, frames=frames, done=done):
                 await answer(done, self._take_frames(run, frames))
             case Placed():
@@ -181,13 +165,13 @@ class Keeper:
             case Probed(run=run, error=error):
                 await self._take_probed(run, error)
             case Undeliverable(message_id=message_id, reason=reason):
-                refusal = self.messages.end([message_id], "failed", reason, run=self.life.run, failure=Failure.REQUEST)
+                refusal = self._messages.end([message_id], "failed", reason, run=self.life.run, failure=Failure.REQUEST)
                 await self._record(refusal)
             case lc.Ready():
                 await self._step(mail)
             case lc.Tick():
-                with self.messages.calls.provisional():
-                    await self._record(self.messages.calls.expire())
+                with self._messages.calls.provisional():
+                    await self._record(self._messages.calls.expire())
                 await self._step(mail)
 
     # Wishes
@@ -196,7 +180,7 @@ class Keeper:
         self._check(wish.input)
         before: list[ev.Event] = []
         if isinstance(wish.input, lc.Launch | lc.Restart):
-            before += self.messages.calls.reset()
+            before += self._messages.calls.reset()
         if isinstance(wish.input, lc.Launch):
             self.spec = wish.spec or self.spec
             self.life = replace(self.life, policy=self._around.settings.life_policy(self.spec))
@@ -212,56 +196,16 @@ class Keeper:
             process = f" (pid {view.pid})" if view is not None and view.pid else ""
             raise CommandRejected(f"{self.bot_id}{process}: {refusal}") from None
 
-    async def _take_message(self, command: SendMessage) -> str:
-        try:
-            self.messages.check(command, self.life.state)
-            self.handover.check()
-        except CommandRejected as refusal:
-            self._note_pressure(command, refusal)
-            raise
-        message_id = command.message_id or uuid.uuid4().hex
-        asked = ev.MessageQueued(
-            at=time.time(), bot_id=self.bot_id, message_id=message_id, sender=command.sender, text=command.text
-        )
-        with self.messages.calls.provisional():
-            if asked in await self._record([asked, *self.messages.calls.admit(message_id)]):
-                self.messages.outbox.add(asked)
-            else:
-                await self._record(self.messages.calls.withdraw(message_id))
-                await self._check_addressee(message_id)
-        return message_id
-
-    def _note_pressure(self, command: SendMessage, refusal: CommandRejected) -> None:
-        if refusal.retry_after_s is not None:
-            refused = ev.MessageRefused(
-                at=time.time(), bot_id=self.bot_id, sender=command.sender, retry_after_s=refusal.retry_after_s
-            )
-            self._around.record.remark(refused)
-
-    async def _check_addressee(self, message_id: str) -> None:
-        """The same message again is nothing new; an id that another bot's message has is a mistake."""
-        addressee = await self._around.record.addressee(message_id)
-        if addressee != self.bot_id:
-            raise CommandRejected(f"Message id '{message_id}' was used for {addressee}: choose another id.")
-
     # Reports
 
     async def _take_placed(self, placed: Placed) -> None:
         if placed.run != self.life.run or isinstance(self.life.state, lc.Off | lc.Backoff):
             self._around.engine.kill(self.bot_id, placed.run)  # it was thought ended: nobody has it any more
             return
-        if self._attendance is not None or not isinstance(self.life.state, lc.Starting | lc.Stopping):
+        if self._tenure.is_attended or not isinstance(self.life.state, lc.Starting | lc.Stopping):
             return
-        spawned = ev.BotSpawned(
-            at=time.time(),
-            bot_id=self.bot_id,
-            run=placed.run,
-            pid=placed.pid,
-            start_ticks=placed.start_ticks,
-            port=placed.port,
-        )
-        self._attend(placed.run, placed.port, self._token, 0)
-        await self._step(lc.Spawned(placed.run), [spawned])
+        self._tenure.attend(placed)
+        await self._step(lc.Spawned(placed.run), [spawned(placed)])
 
     async def _take_frames(self, run: int, frames: Iterable[Frame]) -> None:
         """Commit what a bot said, and what follows from it; a frame that makes no sense is skipped."""
@@ -271,9 +215,9 @@ class Keeper:
             ready = ready or frame["type"] == "ready"
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 if (event := to_event(self.bot_id, run, frame)) is not None:
-                    said.append(self.handover.rate(event))
-        with self.messages.calls.provisional():
-            recorded = await self._record([*said, *self.messages.heard(said)])
+                    said.append(self._handover.rate(event))
+        with self._messages.calls.provisional():
+            recorded = await self._record([*said, *self._messages.heard(said)])
         await self._record(self._around.accounts.review(recorded))
         if ready:
             await self._step(lc.Ready(run))
@@ -284,7 +228,7 @@ class Keeper:
         if run != self.life.run or isinstance(state, lc.Off | lc.Backoff):
             forget_run(around.folder, around.engine, self.bot_id, run)
             return
-        await self._leave_run()
+        await self._tenure.leave()
         around.launcher.release(self.bot_id)
         for frames in await asyncio.to_thread(read_spool, around.folder.spool(self.bot_id, run)):
             await self._take_frames(run, (frame for frame in frames if frame["type"] != "ready"))
@@ -293,12 +237,12 @@ class Keeper:
             exit = replace(exit, reason=state.reason)
         exited = ev.BotExited(at=time.time(), bot_id=self.bot_id, run=run, exit=exit, stderr_tail=ended.stderr_tail)
         events: list[ev.Event] = [*cancelled(around.record.state.approvals, self.bot_id, run), exited]
-        with self.messages.calls.provisional():
+        with self._messages.calls.provisional():
             if verdict(exited) is False:
-                events += self.messages.calls.failed(exit.reason or f"crashed ({exit})")
+                events += self._messages.calls.failed(exit.reason or f"crashed ({exit})")
             cut = f"the bot ended ({exit}) before it was done"
-            interrupted = self.messages.in_hand()
-            events += self.messages.end(interrupted, "interrupted", cut, run=run)
+            interrupted = self._messages.in_hand()
+            events += self._messages.end(interrupted, "interrupted", cut, run=run)
             if isinstance(state, lc.Stopping):
                 lay_to_rest(around.folder, self.bot_id, run, exit, interrupted)
             await self._step(self._exited(run, exit), events)
@@ -321,8 +265,8 @@ class Keeper:
             return
         streak = self._failed_probes + 1
         failed = ev.ProbeFailed(at=time.time(), bot_id=self.bot_id, run=run, streak=streak, error=error)
-        with self.messages.calls.provisional():
-            await self._record([failed, *self.messages.calls.failed(f"probe: {error}")])
+        with self._messages.calls.provisional():
+            await self._record([failed, *self._messages.calls.failed(f"probe: {error}")])
         self._failed_probes = streak
         if streak >= self._around.settings.liveness.failure_threshold:
             await self._step(lc.Hung(run))
@@ -336,8 +280,8 @@ class Keeper:
         events = list(before)
         for effect in effects:
             if isinstance(effect, lc.Rest):
-                waiting, off = self.messages.waiting(), f"{self.bot_id} is {effect.how}"
-                events += self.messages.end(waiting, "interrupted", off, run=life.run)
+                waiting, off = self._messages.waiting(), f"{self.bot_id} is {effect.how}"
+                events += self._messages.end(waiting, "interrupted", off, run=life.run)
             events += announce(effect, life, self.bot_id, nonce)
         try:
             await self._record(events)
@@ -347,62 +291,14 @@ class Keeper:
             self._owed += events  # a human's stop is carried out, and written down as soon as that is possible
         self.life = life
         for effect in effects:
-            self._do(effect, nonce)
+            if isinstance(effect, lc.Spawn):
+                self._failed_probes = 0
+            self._tenure.do(effect, life, self.spec, nonce)
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _do(self, effect: lc.Effect, nonce: str) -> None:
-        around, bot_id = self._around, self.bot_id
-        match effect:
-            case lc.Spawn(run=run):
-                self._token = secrets.token_urlsafe(32)
-                self._failed_probes = 0
-                around.launcher.request(self._placement(run, nonce))
-            case lc.NoteReady():
-                around.launcher.release(bot_id)
-                assert self._attendance is not None
-                self._attendance.serve(self.messages.outbox, self.handover.leave, around.settings.liveness)
-            case lc.AskToStop(run=run) | lc.KillTree(run=run) if around.launcher.withdraw(bot_id):
-                self.put(NotPlaced(bot_id, run, "stopped before it started"))
-            case lc.AskToStop(drain=True):
-                self._drain_once_handed()
-            case lc.AskToStop(run=run):
-                around.engine.signal(bot_id, run, signal.SIGTERM)
-            case lc.KillTree(run=run):
-                around.engine.kill(bot_id, run)
-            case lc.Rest(how=how):
-                around.launcher.release(bot_id)
-                if how is BotState.STOPPED:
-                    around.worktrees.leave(self.spec)
-
-    def _placement(self, run: int, nonce: str) -> Placement:
-        """A run that goes on with the conversation of the one before, if that was with the same agent."""
-        view, agent = self._around.record.state.bots[self.bot_id], self.spec.agent.name
-        session = view.session.session_id if view.session and view.session.agent == agent else ""
-        env = {**self._around.env_of(agent), "DEIA_TOKEN": token_of(self._token)}
-        return Placement(
-            spec=self.spec, run=run, nonce=nonce, token=self._token, env=env, session=session, grants=view.grants
-        )
-
-    def _drain_once_handed(self) -> None:
-        """A bot that drains takes nothing new: first it gets what was acknowledged before. Told twice is told once."""
-        state, attendance = self.life.state, self._attendance
-        drains = isinstance(state, lc.Stopping) and state.deadline is None
-        if drains and (attendance is None or not attendance.serves or not self.messages.waiting()):
-            self._around.engine.signal(self.bot_id, self.life.run, DRAIN_SIGNAL)
-
     def _now(self) -> float:
         return self._around.clock.now()
-
-    def _attend(self, run: int, port: int, token: str, after: int) -> Attendance:
-        around = self._around
-        self._attendance = Attendance(around.clock, self.put, run=run, port=port, token=token, after=after)
-        return self._attendance
-
-    async def _leave_run(self) -> None:
-        attendance, self._attendance = self._attendance, None
-        if attendance is not None:
-            await attendance.end()
 
     async def _record(self, events: Sequence[ev.Event]) -> list[ev.Event]:
         """Those of `events` that are new, once they are committed; only then messages change hands."""
@@ -410,9 +306,9 @@ class Keeper:
             return []
         recorded = await self._around.record.add(*self._owed, *events)
         self._owed = []
-        self.messages.note(recorded)
-        if self.handover.note(recorded) and self._attendance is not None:
-            self._attendance.interrupt()
+        self._messages.note(recorded)
+        if self._handover.note(recorded):
+            self._tenure.cut_short()
         if any(isinstance(event, ev.MessageAccepted | ev.TurnEnded) for event in recorded):
-            self._drain_once_handed()
+            self._tenure.drain_once_handed(self.life)
         return recorded
