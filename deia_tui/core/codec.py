@@ -57,8 +57,6 @@ def encode(value: Any) -> Any:
             return value
         case tuple() | list():
             return [encode(item) for item in value]
-        case dict():
-            return {key: encode(item) for key, item in value.items()}
         case _:
             return _encode_fields(value)
 

@@ -65,6 +65,11 @@ def breaker(to_phase: Phase, retry_at: float | None = None, from_phase: Phase = 
             ["+host critical host process lost (SIGKILL): bots live on, exits may stay unknown"],
         ),
         (ev.HostStarted(at=AT, pid=10), ["-host"]),
+        (
+            ev.ProviderPaused(at=AT, provider="acme", until=AT + 90, reason="529", by="B"),
+            ["+paused acme warning acme is left alone for 90 s: 529"],
+        ),
+        (ev.ProviderResumed(at=AT, provider="acme", reason="it answers"), ["-paused acme"]),
         (ev.BotReady(**COMMON, run=1), []),
     ],
 )

@@ -1,6 +1,7 @@
 """The files and keys of hive-files.md for messages, alerts, backpressure and metrics, in its order."""
 
 import json
+from dataclasses import replace
 
 from deia_tui.core import events as ev
 from deia_tui.core.bots import AgentSpec, BotSpec, BotState, ExitRecord
@@ -191,3 +192,12 @@ def test_metrics_count_tokens_and_cost_where_agents_tell_them() -> None:
     [(_, row)] = metrics.close(AT + 300, {"B": BotView(bot_id="B", spec=SPEC)})
     assert (row["tokens_in"], row["tokens_out"], row["cost_usd"]) == (336, 30, 0.75)
     assert metrics.close(AT + 600, {"B": BotView(bot_id="B", spec=SPEC)}) == []
+
+
+def test_what_the_hive_ended_itself_has_no_latency_and_a_run_that_never_was_ready_no_uptime() -> None:
+    metrics = Metrics(AT - 300)
+    metrics.add(replace(ended("failed", "undeliverable", duration_s=0.0), source_seq=0))
+    metrics.add(ev.BotExited(at=AT, bot_id="B", run=1, exit=ExitRecord(at=AT, code=1)))
+    ((_, row),) = metrics.close(AT, {"B": BotView(bot_id="B", spec=SPEC)})
+    assert (row["error_rate"], row["uptime_percent"]) == (1.0, 0.0)
+    assert row["latency_ms"] == {"p50": None, "p95": None, "p99": None}

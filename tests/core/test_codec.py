@@ -25,8 +25,6 @@ def _values(hint: Any) -> st.SearchStrategy[Any]:
         return st.one_of(st.none(), *(_values(argument) for argument in arguments if argument is not NoneType))
     if origin is tuple:
         return st.lists(_values(arguments[0]), max_size=3).map(tuple)
-    if origin is dict:
-        return st.dictionaries(st.text(), _values(arguments[1]), max_size=3)
     if issubclass(hint, StrEnum):
         return st.sampled_from(list(hint))
     scalars = {bool: st.booleans(), str: st.text(), int: st.integers(), float: st.floats(allow_nan=False)}

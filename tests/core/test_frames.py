@@ -151,3 +151,16 @@ def test_no_frame_fails_in_any_other_way(kind: str, fields: dict[str, Any]) -> N
 )
 def test_what_a_supervisor_acknowledges(answer: str, seq: int | None) -> None:
     assert decode_ack(answer) == seq
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63), float("nan"), float("inf")])
+def test_no_number_beyond_what_a_database_takes_comes_in(number: float) -> None:
+    nested = frame("plan", run=1, message_id="m", entries=["look", {"content": number}])
+    with pytest.raises(ValueError, match="without bounds"):
+        to_event("B", 1, nested)
+
+
+def test_usage_and_plan_come_in_as_their_events() -> None:
+    usage = to_event("B", 2, frame("usage", message_id="m", usage={"model": "small", "input_tokens": 5}))
+    assert isinstance(usage, ev.UsageReported)
+    assert (usage.run, usage.usage.model, usage.usage.input_tokens, usage.source_seq) == (2, "small", 5, 7)

@@ -42,3 +42,12 @@ def test_the_lowest_free_ids_are_given_out_in_order(taken: set[str], count: int)
 
 def test_names_of_other_forms_take_no_number() -> None:
     assert next_bot_ids(["SCOUT", "BOT-1"], 1) == ["BOT-001"]
+
+
+@pytest.mark.parametrize("spare", [0, 2])
+def test_a_hive_holds_no_more_than_its_numbers(spare: int) -> None:
+    taken = ALL_IDS[spare:]
+    assert next_bot_ids(taken, spare) == ALL_IDS[:spare]
+    with pytest.raises(CommandRejected, match=f"Only {spare} of {spare + 1} bots fit") as refusal:
+        next_bot_ids(taken, spare + 1)
+    assert refusal.value.status == 409

@@ -183,3 +183,17 @@ def test_resources() -> None:
         ("processes", 3),
         ("uptime_seconds", 60.0),
     ]
+
+
+def test_an_agent_and_its_conversation_are_told_of() -> None:
+    opened = ev.SessionOpened(
+        at=AT, bot_id="B", run=1, agent="claude", session_id="s", resumed=True, note="", source_seq=1
+    )
+    degraded = ev.AgentDegraded(at=AT, bot_id="B", run=1, reason="529", source_seq=2)
+    told = [lines(event)["B-activity.jsonl"] for event in (opened, degraded)]
+    assert [(line["event_type"], line["operation"]) for line in told] == [
+        ("status_update", "session"),
+        ("warning", "agent"),
+    ]
+    assert told[0]["context"]["resumed"] is True
+    assert told[1]["error"] == "529"

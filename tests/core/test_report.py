@@ -1,8 +1,9 @@
 import json
 
 from deia_tui.core.bots import Activity, AgentSpec, BotSpec, BotState, ExitRecord, Health
-from deia_tui.core.report import bot_status, status
-from deia_tui.core.state import NO_SERIES, BotView, HiveState, Series, Snapshot, Telemetry
+from deia_tui.core.report import approval, bot_status, status
+from deia_tui.core.state import NO_SERIES, Approval, BotView, HiveState, Series, Snapshot, Telemetry
+from deia_tui.core.turns import PermissionOption, PermissionRequest
 
 AGENT = AgentSpec(name="shell", kind="shell")
 RUNNING = BotView(
@@ -99,3 +100,14 @@ def test_a_snapshot_as_status_prints_it() -> None:
 def test_figures_of_a_former_run_are_not_shown() -> None:
     assert bot_status(EXITED, SAMPLES, 6.0)["cpu_percent"] is None
     assert bot_status(RUNNING, NO_SERIES, 6.0)["memory_mb"] is None
+
+
+def test_a_request_says_how_long_it_has_waited_and_how_long_it_still_may() -> None:
+    options = (PermissionOption(option_id="1", name="Allow", kind="allow_once"),)
+    request = PermissionRequest(request_id="r", tool="Bash", title="list", input="ls", options=options)
+    waiting = Approval(bot_id="B", run=1, message_id="m", request=request, asked_at=100.0, expires_at=160.0)
+    told = approval(waiting, 130.04)
+    assert (told["request_id"], told["tool"], told["options"]) == ("r", "Bash", ["allow_once"])
+    assert (told["age_s"], told["expires_in_s"]) == (30.0, 30.0)
+    assert approval(waiting, 99.0)["age_s"] == 0.0, "the clock was set back"
+    assert approval(waiting, 161.0)["expires_in_s"] == 0.0

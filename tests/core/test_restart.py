@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deia_tui.core.bots import ExitRecord, RestartPolicy
+from deia_tui.core.bots import CANNOT_START, ExitRecord, RestartPolicy
 from deia_tui.core.restart import (
     Decision,
     GiveUp,
@@ -117,3 +117,9 @@ def test_which_exits_are_followed_by_a_restart(policy: RestartPolicy, exit: Exit
     crowded = RestartHistory(exits=(0.0,) * 5, step=5)
     _, decision = decide(crowded, exit, policy=policy)
     assert isinstance(decision, GiveUp if restarts else StayExited), "an exit that is final is no crash loop"
+
+
+@pytest.mark.parametrize("policy", [RestartPolicy.PERMANENT, RestartPolicy.TRANSIENT])
+def test_what_cannot_start_is_not_tried_again(policy: RestartPolicy) -> None:
+    _, decision = decide(RestartHistory(), ExitRecord(at=0.0, code=CANNOT_START), policy=policy)
+    assert decision == GiveUp("it cannot start: its log says why")

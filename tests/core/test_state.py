@@ -10,7 +10,7 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import LIVE, Activity, AgentSpec, BotSpec, BotState, ExitRecord, Health
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import MAX_GRANTS, Alert, BotView, HiveState, first_line, fold, fold_bot, is_live
-from deia_tui.core.turns import PermissionRequest
+from deia_tui.core.turns import PermissionRequest, Usage
 
 AT = 1_760_000_000.0
 SPEC = BotSpec(bot_id="B", agent=AgentSpec(name="shell", kind="shell"))
@@ -264,3 +264,54 @@ def test_always_is_remembered_until_the_next_launch() -> None:
         bot = fold_bot(bot, answered(f"Tool{number}"))
     assert len(bot.grants) == MAX_GRANTS
     assert fold(hive(bot), ev.BotLaunched(at=AT, bot_id="B", spec=SPEC)).bots["B"].grants == ()
+
+
+def test_a_bot_that_asked_for_two_things_still_asks_after_one_answer() -> None:
+    def asked(request_id: str) -> ev.PermissionAsked:
+        request = PermissionRequest(request_id=request_id, tool="Bash", title="", input="", options=())
+        return ev.PermissionAsked(
+            at=AT, bot_id="B", run=2, message_id="m", request=request, expires_at=AT + 60, source_seq=1
+        )
+
+    def answered(request_id: str) -> ev.PermissionAnswered:
+        return ev.PermissionAnswered(at=AT, bot_id="B", run=2, request_id=request_id, outcome="allow_once")
+
+    state = HiveState(bots={"B": BUSY})
+    seen = []
+    for event in (asked("one"), asked("two"), answered("one"), answered("two")):
+        state = fold(state, event)
+        seen.append(state.bots["B"].activity)
+    assert seen == [Activity.ASKING, Activity.ASKING, Activity.ASKING, Activity.BUSY]
+
+
+def test_trouble_lasts_until_the_agent_is_up_again_and_keeps_its_conversation() -> None:
+    def opened(session_id: str) -> ev.SessionOpened:
+        return ev.SessionOpened(
+            at=AT, bot_id="B", run=2, agent="claude", session_id=session_id, resumed=False, note="", source_seq=1
+        )
+
+    troubled = fold_bot(BUSY, ev.AgentDegraded(at=AT, bot_id="B", run=2, reason="529", source_seq=1))
+    assert troubled.trouble == "529"
+    up = fold_bot(troubled, opened("s"))
+    assert (up.trouble, up.session and up.session.session_id) == ("", "s")
+    assert fold_bot(up, opened("")).session is None
+
+
+def test_what_a_bot_spent_is_counted_by_the_day() -> None:
+    def used(at: float, cost_usd: float | None) -> ev.UsageReported:
+        return ev.UsageReported(
+            at=at, bot_id="B", run=2, message_id="m", usage=Usage(), source_seq=1, cost_usd=cost_usd
+        )
+
+    bot = BUSY
+    spent = []
+    for event in (used(AT, 0.5), used(AT + 1, 0.25), used(AT + 2, None), used(AT + 86400, 0.125)):
+        bot = fold_bot(bot, event)
+        spent.append(bot.spent_usd)
+    assert spent == [0.5, 0.75, 0.75, 0.125]
+
+
+def test_a_provider_is_left_alone_until_it_is_resumed() -> None:
+    paused = fold(HiveState(), ev.ProviderPaused(at=AT, provider="acme", until=AT + 9, reason="529", by="B"))
+    assert paused.pauses["acme"].until == AT + 9
+    assert not fold(paused, ev.ProviderResumed(at=AT, provider="acme", reason="it answers")).pauses
