@@ -3,7 +3,6 @@ a shell."""
 
 import asyncio
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -52,10 +51,8 @@ class CommandLine:
             self._picker = self._made_picker()
         self.place.prepare()
         name = self.spec.argv[0]
-        path = self.place.folder / name if "/" in name else name
-        if shutil.which(path, path=self.place.env.get("PATH")) is None:
-            where = "does not exist or cannot be executed" if "/" in name else "is not on PATH"
-            raise ConfigError(f"'{name}', the program of agent '{self.spec.name}', {where}.")
+        if lack := self.place.lack_of(name):
+            raise ConfigError(f"'{name}', the program of agent '{self.spec.name}', {lack}.")
         self._session = session if _SESSION.fullmatch(session) and self._resumes else ""
         return Opened(session=self._session, resumed=bool(self._session))
 

@@ -1,6 +1,7 @@
 """Where an agent works: its folder and its environment."""
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,13 @@ class Place:
             raise ConfigError(f"Cannot make the folder {self.folder}: {error.strerror}.") from error
         if not os.access(self.folder, os.X_OK) or not self.folder.is_dir():
             raise ConfigError(f"The working folder {self.folder} does not exist or cannot be entered.")
+
+    def lack_of(self, program: str) -> str:
+        """Why this program cannot be run there, or "" if it can."""
+        path = self.folder / program if "/" in program else program
+        if shutil.which(path, path=self.env.get("PATH")) is not None:
+            return ""
+        return "does not exist or cannot be executed" if "/" in program else "is not on PATH"
 
     def leave(self) -> None:
         """Remove the bot's own folder, if nothing is in it."""

@@ -6,7 +6,6 @@ to have worked, or not.
 
 import asyncio
 import json
-import shutil
 import uuid
 from dataclasses import dataclass, field, replace
 
@@ -127,10 +126,8 @@ class Claude:
 
     def _check_program(self) -> None:
         name = self._program[0]
-        path = self.means.place.folder / name if "/" in name else name
-        if shutil.which(path, path=self.means.place.env.get("PATH")) is None:
-            where = "does not exist or cannot be executed" if "/" in name else "is not on PATH"
-            raise ConfigError(f"'{name}', the program of agent '{self.means.spec.name}', {where}: {_INSTALL}")
+        if lack := self.means.place.lack_of(name):
+            raise ConfigError(f"'{name}', the program of agent '{self.means.spec.name}', {lack}: {_INSTALL}")
 
     @property
     def _program(self) -> tuple[str, ...]:
