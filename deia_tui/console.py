@@ -55,8 +55,9 @@ class Console:
 
     def run(self, *, read_only: bool, ascii_only: bool, throwaway: bool) -> None:
         """Until the operator leaves, or the hive is taken away; then what he chose for the bots."""
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._on_term)
+        # A hang-up ends us until there is something to go on with: a screen without a terminal never begins.
         try:
             leaving = self._show(read_only=read_only, ascii_only=ascii_only, throwaway=throwaway)
         except BaseException:

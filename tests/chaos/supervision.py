@@ -16,6 +16,7 @@ AGENT = "reciter.py"
 ERRORS = "serve.err"
 """Where supervisors without a screen put their standard error."""
 _LOGGED = ("sh", "-c", 'log=$1; shift; exec "$@" 2>>"$log"', "sh")
+_COMPLAINT = 600
 _GIVING_WAY = 2
 """The exit status of a supervisor that finds another one."""
 _ASKED_TO_END = (0, _GIVING_WAY, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP)
@@ -113,12 +114,16 @@ class Supervision:
             self._programs.remove(program)
             self._chronicle.note("operator", f"sees the supervisor (pid {process.pid}) end with {status}")
             if status not in _ASKED_TO_END:
-                said = f": {_last_words(program)}" if isinstance(program, Terminal) else ""
-                self.failures.append(f"supervisor (pid {process.pid}) ended by itself with {status}{said}")
+                said = _last_words(program) if isinstance(program, Terminal) else self._complaints()
+                self.failures.append(f"supervisor (pid {process.pid}) ended by itself with {status}: {said}")
             if isinstance(program, Terminal):
                 program.close()
             elif program.stdout is not None:
                 program.stdout.close()
+
+    def _complaints(self) -> str:
+        """The last that any supervisor without a screen wrote."""
+        return (self._hive.root / ERRORS).read_text("utf-8", "replace")[-_COMPLAINT:].strip()
 
 
 def _last_words(console: Terminal) -> str:

@@ -181,3 +181,16 @@ def test_a_starved_machine_kills_nobody(hive: FaultyHive) -> None:
     assert hogs.wait(60) == 0
     assert unharmed(hive, pids)
     assert hive.events("bot_stopping") == []
+
+
+@pytest.mark.fault(19)
+def test_a_terminal_that_goes_while_the_console_starts_leaves_the_hive_to_the_next(hive: FaultyHive) -> None:
+    lock = hive.folder.run / "lock"
+    for _ in range(3):
+        lock.unlink(missing_ok=True)
+        console = hive.terminal()
+        until(lock.exists, "a console that has the hive")
+        console.hang_up()
+        assert console.process.wait(30) == -signal.SIGHUP, "there was nothing to go on with yet"
+    hive.serve()
+    hive.launch("shell", 1)
