@@ -189,3 +189,11 @@ async def test_an_agent_that_ends_in_a_turn_is_back_for_the_next(launch: Launch,
     assert len(of(frames, "asked")) == len(of(frames, "answered"))
     assert all(call["status"] == "failed" for call in [frame["call"] for frame in of(frames, "tool")][-1:])
     await is_well(bot)
+
+
+@pytest.mark.parametrize("kind", ["acp", "claude"])
+async def test_a_program_that_is_no_agent_is_found_out_at_once(launch: Launch, kind: str) -> None:
+    source = "import time\nfor _ in range(2000): print('Welcome!', flush=True)\ntime.sleep(1000)"
+    bot = await launch(AgentSpec(name="other", kind=kind, argv=(sys.executable, "-S", "-E", "-c", source)), ready=False)
+    assert bot.wait() == 70
+    assert "Welcome!" in bot.log().splitlines()[-1]

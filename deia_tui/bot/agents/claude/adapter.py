@@ -37,6 +37,8 @@ _INITIALIZE = "initialize"
 _LOST_CONVERSATION = "No conversation found"
 _GARBAGE_LINES = 20
 """So many lines that cannot be understood are shown of a process."""
+_HOPELESS_LINES = 1000
+"""So many of them in a row, and nothing sensible will come any more."""
 _OPTIONS = (
     PermissionOption(option_id="allow", name="Allow once", kind="allow_once"),
     PermissionOption(option_id="always", name="Always allow", kind="allow_always"),
@@ -174,6 +176,7 @@ class Claude:
     def _take(self, process: Process, raw: bytes) -> None:
         try:
             self._understand(process, raw)
+            process.garbage_now = 0
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
             self._garbage(process, raw)
 
@@ -210,6 +213,9 @@ class Claude:
 
     def _garbage(self, process: Process, raw: bytes) -> None:
         process.garbage += 1
+        process.garbage_now += 1
+        if process.garbage_now >= _HOPELESS_LINES:
+            raise AgentFailed(f"it writes what is no JSON, '{raw[:80].decode(errors='replace')}'")
         if process.garbage > _GARBAGE_LINES:
             return
         said = f"Claude Code wrote what cannot be understood: {raw[:200].decode(errors='replace')}"

@@ -23,6 +23,8 @@ class Process:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     asking: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     garbage: int = 0
+    """Lines that could not be understood, and of these those since the last that could."""
+    garbage_now: int = 0
 
     def do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
