@@ -26,7 +26,7 @@ from deia_tui.hive.effects import announce, cancelled, spawned
 from deia_tui.hive.handover import Handover
 from deia_tui.hive.intake import Intake
 from deia_tui.hive.leavings import forget_run, lay_to_rest, read_spool
-from deia_tui.hive.mail import Frames, Mail, Probed, Send, Undeliverable, Wish, answer
+from deia_tui.hive.mail import Frames, Inbox, Mail, Probed, Send, Undeliverable, Wish, answer
 from deia_tui.hive.messages import Messages
 from deia_tui.hive.record import STORE_RETRY_S
 from deia_tui.hive.surroundings import Surroundings
@@ -54,7 +54,7 @@ class Keeper:
         self._around = around
         self._messages = Messages(spec.bot_id, breaker, around.clock, waiting=waiting, in_hand=in_hand)
         self._handover = Handover(around, self._messages, lambda: self.spec)
-        self._inbox: asyncio.Queue[Mail] = asyncio.Queue()
+        self._inbox = Inbox()
         self._changed = asyncio.Event()
         self._tenure = Tenure(spec.bot_id, around, self._messages, self._handover, self.put)
         self._intake = Intake(spec.bot_id, around.record, self._messages, self._handover, self._record)
@@ -67,7 +67,7 @@ class Keeper:
         return self.spec.bot_id
 
     def put(self, mail: Mail) -> None:
-        self._inbox.put_nowait(mail)
+        self._inbox.put(mail)
 
     async def wish(self, input: lc.Launch | lc.Stop | lc.Kill | lc.Restart, spec: BotSpec | None = None) -> None:
         """Ask for something; returns once it is under way. Raises CommandRejected."""
@@ -115,7 +115,7 @@ class Keeper:
             while True:
                 mail = await self._next()
                 while not await self._try(mail):
-                    await asyncio.sleep(STORE_RETRY_S)
+                    await self._serve_humans()
         finally:
             await self._tenure.leave()
 
@@ -128,13 +128,16 @@ class Keeper:
 
     async def _next(self) -> Mail:
         deadlines = [at for at in (self.life.deadline, self._messages.calls.deadline) if at is not None]
-        if not deadlines:
-            return await self._inbox.get()
-        try:
-            async with asyncio.timeout(max(0.0, min(deadlines) - self._now())):
-                return await self._inbox.get()
-        except TimeoutError:
-            return lc.Tick()
+        wait_s = max(0.0, min(deadlines) - self._now()) if deadlines else None
+        return await self._inbox.get(wait_s) or lc.Tick()
+
+    async def _serve_humans(self) -> None:
+        """For a while, as the store takes no report: who asks for something is answered, and a stop ends."""
+        until = self._now() + STORE_RETRY_S
+        while (wish := await self._inbox.get_wish(until - self._now())) is not None:
+            await self._try(wish)
+        if isinstance(self.life.state, lc.Stopping):
+            await self._try(lc.Tick())
 
     async def _try(self, mail: Mail) -> bool:
         """False when the store could not take it and it must be tried again: a report is never lost."""
@@ -170,9 +173,9 @@ class Keeper:
             case lc.Ready():
                 await self._step(mail)
             case lc.Tick():
+                await self._step(mail)
                 with self._messages.calls.provisional():
                     await self._record(self._messages.calls.expire())
-                await self._step(mail)
 
     # Wishes
 
@@ -286,7 +289,7 @@ class Keeper:
         try:
             await self._record(events)
         except StoreError:
-            if not isinstance(input, lc.Stop | lc.Kill):
+            if not isinstance(input, lc.Stop | lc.Kill) and not _ends_stop(input, self.life.state):
                 raise
             self._owed += events  # a human's stop is carried out, and written down as soon as that is possible
         self.life = life
@@ -312,3 +315,8 @@ class Keeper:
         if any(isinstance(event, ev.MessageAccepted | ev.TurnEnded) for event in recorded):
             self._tenure.drain_once_handed(self.life)
         return recorded
+
+
+def _ends_stop(input: lc.Input, state: lc.State) -> bool:
+    """Is it time that kills what would not stop?"""
+    return isinstance(input, lc.Tick) and isinstance(state, lc.Stopping)

@@ -1,6 +1,8 @@
-"""What reaches a keeper: wishes of humans, reports of its run. Taken in the order in which they arrive."""
+"""What reaches a keeper: wishes of humans, reports of its run. Taken in the order in which they arrive, but that wishes
+need not wait for a store that takes no report."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -56,6 +58,38 @@ class Undeliverable:
 
 
 Mail = Wish | Send | Frames | Probed | Undeliverable | Placed | NotPlaced | Ended | lc.Ready | lc.Tick
+
+
+class Inbox:
+    def __init__(self) -> None:
+        self._mail: asyncio.Queue[Mail] = asyncio.Queue()
+        self._held: deque[Mail] = deque()
+
+    def put(self, mail: Mail) -> None:
+        self._mail.put_nowait(mail)
+
+    async def get(self, wait_s: float | None) -> Mail | None:
+        """The next; None when there is none in time."""
+        if self._held:
+            return self._held.popleft()
+        try:
+            async with asyncio.timeout(wait_s):
+                return await self._mail.get()
+        except TimeoutError:
+            return None
+
+    async def get_wish(self, wait_s: float) -> Wish | Send | None:
+        """The next that a human wants, before the reports that came earlier; None when there is none in time."""
+        try:
+            async with asyncio.timeout(max(0.0, wait_s)):
+                while True:
+                    mail = await self._mail.get()
+                    if isinstance(mail, Wish | Send):
+                        return mail
+                    self._held.append(mail)
+        except TimeoutError:
+            return None
+
 
 Result = TypeVar("Result")
 

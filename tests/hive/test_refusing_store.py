@@ -11,9 +11,9 @@ import pytest
 
 from deia_tui.core import breaker as brk
 from deia_tui.core import events as ev
-from deia_tui.core.bots import BotState
+from deia_tui.core.bots import Activity, BotState
 from deia_tui.core.breaker import Phase
-from deia_tui.core.commands import KillBot, LaunchBots, RestartBot, StopBot
+from deia_tui.core.commands import KillBot, LaunchBots, RestartBot, SendMessage, StopBot
 from deia_tui.core.errors import StoreError
 from deia_tui.folder import Folder
 from deia_tui.hive.calls import Calls
@@ -74,6 +74,33 @@ async def test_a_stop_wins_over_a_store_that_takes_nothing(lab: HiveInTest, wish
             ev.BotStopping,
             ev.BotExited,
         ]
+
+
+async def test_who_asks_is_answered_while_reports_wait(lab: HiveInTest) -> None:
+    """A bot ends a turn, then is frozen, and nothing of that can be stored: it is killed all the same."""
+    script, begin = lab.folder.root / "agent", lab.folder.root / "begin"
+    script.write_text(f"#!/bin/sh\nuntil [ -e {begin} ]; do sleep 0.05; done\necho said\n")
+    script.chmod(0o700)
+    lab.configure("[process]\nwork_grace_s = 0.1\ngrace_period_s = 0.5\n")
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="shell"))
+        pid = lab.bot().pid
+        assert pid is not None
+        await hive.submit(SendMessage(bot_id="BOT-001", text=str(script)))
+        await lab.until(lambda: lab.bot().activity is Activity.BUSY)
+        async with refusing(lab.folder):
+            begin.touch()
+            await lab.until(lambda: b"turn_ended" in lab.folder.spool("BOT-001", 1).read_bytes())
+            for _ in range(3):
+                with pytest.raises(StoreError):
+                    await hive.submit(SendMessage(bot_id="BOT-001", text="echo hi"))
+            os.kill(pid, signal.SIGSTOP)
+            stopping = asyncio.create_task(hive.submit(StopBot(bot_id="BOT-001")))
+            await lab.until(lambda: ended(pid))
+        await stopping
+        assert (lab.bot().state, lab.bot().run) == (BotState.STOPPED, 1)
+        [turn] = await hive.chat("BOT-001")
+        assert (turn.status, turn.answer) == ("answered", "said\n")
 
 
 async def test_a_lost_host_is_replaced_and_known_once_the_store_is_back(lab: HiveInTest) -> None:
