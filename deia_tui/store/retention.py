@@ -36,9 +36,6 @@ PIECE = 16_384
 """Characters of old output that are joined into one row."""
 DETAILS_DAYS = 7.0
 DETAILS = "type IN ('thought_added', 'tool_call_changed', 'plan_changed')"
-KEPT_EVENTS = 100_000
-KEPT_MESSAGES = 1_000
-"""However tight it gets: the newest of each."""
 PAUSE_S = 0.01
 
 Step = Callable[[aiosqlite.Connection], Awaitable[int]]
@@ -47,8 +44,12 @@ Step = Callable[[aiosqlite.Connection], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
+    """`kept_events` and `kept_messages`: the newest of each stay, however tight it gets."""
+
     events_days: float
     state_mb: float
+    kept_events: int = 100_000
+    kept_messages: int = 1_000
 
 
 class Pruner:
@@ -59,7 +60,6 @@ class Pruner:
     async def prune(self, now: float) -> None:
         """Until nothing is left to do: many small steps between the commits of others. Raises StoreError."""
         before = now - self._retention.events_days * DAY_S
-        limit = int(self._retention.state_mb * 1e6)
         steps: tuple[Step, ...] = (
             partial(_compact, before=now - DAY_S),
             partial(_drop_passing_states, before=now - DAY_S),
@@ -67,7 +67,7 @@ class Pruner:
             partial(_drop_old_events, before=before, after=now + DAY_S),
             partial(_drop_old_runs, before=before),
             partial(_drop_old_alerts, before=before),
-            partial(_fit, limit=limit),
+            partial(_fit, retention=self._retention),
         )
         for step in steps:
             while await self._writer.between(step):
@@ -188,17 +188,19 @@ async def _drop_old_alerts(connection: aiosqlite.Connection, *, before: float) -
         return await change(connection, f"DELETE FROM alerts WHERE alert_id IN ({old})", before)
 
 
-async def _fit(connection: aiosqlite.Connection, *, limit: int) -> int:
+async def _fit(connection: aiosqlite.Connection, *, retention: Retention) -> int:
     """While it is too large: the oldest events, and when few are left the oldest messages with their answers."""
-    if await used_bytes(connection) <= limit:
+    if await used_bytes(connection) <= retention.state_mb * 1e6:
         return 0
-    newest = f"SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET {KEPT_EVENTS}"
+    newest = f"SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET {retention.kept_events}"
     oldest = f"SELECT seq FROM events WHERE seq <= ({newest}) ORDER BY seq LIMIT {ROWS}"
-    return await _drop_events(connection, f"seq IN ({oldest})") or await _drop_messages(connection)
+    return await _drop_events(connection, f"seq IN ({oldest})") or await _drop_messages(
+        connection, kept=retention.kept_messages
+    )
 
 
-async def _drop_messages(connection: aiosqlite.Connection) -> int:
-    newest = f"SELECT number FROM messages ORDER BY number DESC LIMIT 1 OFFSET {KEPT_MESSAGES}"
+async def _drop_messages(connection: aiosqlite.Connection, *, kept: int) -> int:
+    newest = f"SELECT number FROM messages ORDER BY number DESC LIMIT 1 OFFSET {kept}"
     ended = f"number <= ({newest}) AND ended_at IS NOT NULL"
     oldest = await connection.execute_fetchall(
         f"SELECT number, message_id, bot_id, until_seq FROM messages WHERE {ended} ORDER BY number LIMIT {MESSAGES}"

@@ -95,21 +95,21 @@ async def test_a_clock_that_was_wrong_keeps_nothing_for_ever(folder: Folder, sto
 
 async def test_a_store_that_is_too_large_loses_its_oldest_events_then_messages(folder: Folder, store: Store) -> None:
     await store.commit(scenes.started("A"))
-    for number in range(rt.KEPT_MESSAGES + 300):
+    for number in range(WIDE.kept_messages + 300):
         await store.commit(conversation("A", number, pieces=2, text="x" * 2000))
     await store.commit([scenes.asked("A", "open"), scenes.turn_started("A", "open", 10**6)])
     await store.commit([scenes.output("A", "open", "y", 10**6 + 1)])
     size = folder.state_db.stat().st_size / 1e6
     await store.prune(Retention(events_days=30, state_mb=size * 0.9), AT)
     numbers = [turn.number for turn in await store.chat("A", limit=10_000)]
-    assert rt.KEPT_MESSAGES <= len(numbers) < rt.KEPT_MESSAGES + 250
-    assert numbers == list(range(numbers[0], rt.KEPT_MESSAGES + 302)), "the oldest went"
+    assert WIDE.kept_messages <= len(numbers) < WIDE.kept_messages + 250
+    assert numbers == list(range(numbers[0], WIDE.kept_messages + 302)), "the oldest went"
     assert all(len(turn.answer) > 4000 for turn in await store.chat("A", limit=len(numbers)) if turn.ended_at)
     await store.prune(Retention(events_days=30, state_mb=0.1), AT)
     turns = await store.chat("A", limit=10_000)
-    assert len(turns) == rt.KEPT_MESSAGES
+    assert len(turns) == WIDE.kept_messages
     assert turns[-1].answer == "y"
-    assert rows(folder, "output") == 2 * (rt.KEPT_MESSAGES - 1) + 1
+    assert rows(folder, "output") == 2 * (WIDE.kept_messages - 1) + 1
 
 
 async def test_freed_pages_are_used_again(folder: Folder, store: Store) -> None:
