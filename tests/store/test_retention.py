@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from deia_tui.core import events as ev
 from deia_tui.folder import Folder
-from deia_tui.store import retention as rt
 from deia_tui.store.retention import Retention
 from deia_tui.store.store import Store
 
