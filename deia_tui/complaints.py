@@ -18,8 +18,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def read(path: Path, model: type[Model], complaints: list[str]) -> Model | None:
     """None, and one complaint more for everything that is wrong, where the file does not fit."""
-    if path.exists() and not path.is_file():
-        complaints.append(f"{path} is no file: nothing is read from it.")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        complaints.append(f"{path} cannot be read: it is no file.")  # a pipe would keep us waiting for ever
         return None
     try:
         text = path.read_text("utf-8-sig")

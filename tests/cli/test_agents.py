@@ -71,7 +71,8 @@ def test_what_the_policy_answers_is_asked_of_nobody(operator: Operator) -> None:
     assert (allowed.returncode, allowed.stdout.strip(), allowed.stderr) == (0, "a", "")
     denied = operator.run("send", "BOT-001", "curl x; echo")
     assert denied.returncode == 1
-    assert denied.stderr.startswith("· shell: ';' needs a shell · reject once by policy (deny = shell(curl *))\n")
+    told = denied.stderr.splitlines()[0]
+    assert told.startswith("· shell: curl x; echo") and told.endswith("reject once by policy (deny = shell(curl *))")
     assert "asks" not in operator.ok("logs", "BOT-001") + operator.ok("events")
     rows = [json.loads(line) for line in (operator.folder.logs / "approvals.jsonl").read_text().splitlines()]
     assert [(row["outcome"], row["by"]) for row in rows if row["event"] == "answered"] == [

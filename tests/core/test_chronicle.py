@@ -8,7 +8,7 @@ from deia_tui.core.bots import AgentSpec, BotSpec, BotState, ExitRecord
 from deia_tui.core.chronicle import APPROVALS_FILE, BACKPRESSURE_FILE, HEALTH_FILE, MESSAGING_FILE, Chronicle
 from deia_tui.core.metrics import Metrics
 from deia_tui.core.state import REPLACED, Alert, BotView, HiveState
-from deia_tui.core.turns import PermissionRequest, Usage
+from deia_tui.core.turns import PermissionRequest, PlanEntry, ToolCall, Usage
 
 AT = 1_760_000_000.25
 STAMP = "2025-10-09T08:53:20.250+00:00"
@@ -180,6 +180,30 @@ def test_a_request_and_its_answer_are_audited_without_what_was_in_it() -> None:
     assert second["tool"] == "Bash" and "make" not in json.dumps(second["input"])
     [alone] = lines(written, APPROVALS_FILE, answer)  # by a supervisor that has not heard the question
     assert alone["outcome"] == "allow_once" and alone["waited_s"] is None and "tool" not in alone
+
+
+def test_what_agents_say_and_do_leaves_neither_words_nor_secrets_in_the_journals() -> None:
+    secret, words = "sk-ant-api03-" + "a" * 40, "what nobody else is to read"
+    of = {"at": AT, "bot_id": "B", "run": 1, "source_seq": 1}
+    turn = {**of, "message_id": "m"}
+    call = ToolCall(call_id="c", tool="Bash", title=words, input=words, output=f"{words} {secret}")
+    request = PermissionRequest(request_id="r", tool="Bash", title=f"curl {secret}", input=words, options=())
+    said: list[ev.Event] = [
+        ev.ThoughtAdded(**turn, text=words),  # type: ignore[arg-type]
+        ev.ToolCallChanged(**turn, call=call),  # type: ignore[arg-type]
+        ev.PlanChanged(**turn, entries=(PlanEntry(content=words),)),  # type: ignore[arg-type]
+        ev.UsageReported(**turn, usage=Usage(model="m1", input_tokens=1), cost_usd=0.5),  # type: ignore[arg-type]
+        ev.PermissionAsked(**turn, request=request, expires_at=AT + 300),  # type: ignore[arg-type]
+        ev.PermissionAnswered(**of, request_id="r", outcome="reject_once", by="ana", note=words),  # type: ignore[arg-type]
+        ev.SessionOpened(**of, agent="claude", session_id="s-1", resumed=False, note=f"{secret} is gone"),  # type: ignore[arg-type]
+        ev.AgentDegraded(**of, reason=f"401 for {secret}"),  # type: ignore[arg-type]
+        ev.ProviderPaused(at=AT, provider="anthropic", until=AT + 30, reason=f"429 for {secret}", by="B"),
+        ev.ProviderResumed(at=AT, provider="anthropic", reason="it answers again"),
+    ]
+    written = chronicle()
+    text = "\n".join(json.dumps(row) for event in said for _, row in written.lines(event))
+    assert text.count('"permission"') == 2 and '"reject_once"' in text
+    assert secret not in text and words not in text
 
 
 def test_metrics_count_tokens_and_cost_where_agents_tell_them() -> None:
