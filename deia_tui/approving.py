@@ -9,6 +9,7 @@ import click
 from deia_tui import cli
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.text import clean, clean_lines
+from deia_tui.core.wording import wanted_of
 
 _SHOWN = 12
 """So many lines of what an agent would do are shown."""
@@ -59,9 +60,8 @@ def _requests(waiting: list[dict[str, Any]]) -> str:
     lines: list[str] = []
     for one in waiting:
         times = f"{one['age_s']:.0f} s ago, denied in {one['expires_in_s']:.0f} s"
-        lines.append(
-            f"{one['request_id'][:8]}  {one['bot_id']}  {clean(one['tool'])}: {clean(one['title'])}  ({times})"
-        )
+        what = clean(wanted_of(one["tool"], one["title"]))
+        lines.append(f"{one['request_id'][:8]}  {one['bot_id']}  {what}  ({times})")
         lines += [f"          {line}" for line in clean_lines(one["input"]).splitlines()[:_SHOWN]]
     return "\n".join(lines) or "Nobody asks for leave."
 

@@ -153,10 +153,11 @@ def send(bot_id: str, text: tuple[str, ...], yes: bool) -> None:
     sent when you confirm it.
     """
     message = " ".join(text) if text and text != ("-",) else sys.stdin.read()
-    if not yes:
-        _confirm(bot_id, message)
     remote = remote_hive()
-    after = remote.get("/api/status")["hive"]["seq"]
+    status = remote.get("/api/status")
+    after = status["hive"]["seq"]
+    if not yes:
+        _confirm(bot_id, message, next((bot["kind"] for bot in status["bots"] if bot["id"] == bot_id), ""))
     message_id = uuid.uuid4().hex
     remote.post(f"/api/bot/send/{bot_id}", {"text": message, "message_id": message_id})
     if _is_for_another_bot(bot_id):
@@ -175,11 +176,12 @@ def _is_for_another_bot(bot_id: str) -> bool:
     return inside_bot(_folder()) not in ("", bot_id)
 
 
-def _confirm(bot_id: str, message: str) -> None:
+def _confirm(bot_id: str, message: str, kind: str) -> None:
     """Ask somebody who sits there; who writes by a script has thought of it before."""
-    from deia_tui.core.risk import risky
+    from deia_tui.core.risk import ASKS_ITSELF, risky
 
-    if all(stream.isatty() for stream in (sys.stdin, sys.stderr)) and (reason := risky(message)):
+    attended = all(stream.isatty() for stream in (sys.stdin, sys.stderr))
+    if attended and kind != ASKS_ITSELF and (reason := risky(message)):
         click.echo(f"{clean_lines(message)}\n\n{reason}.", err=True)
         if not click.confirm(f"Send it to {bot_id}?", err=True):
             fail("Not sent.")
@@ -187,7 +189,7 @@ def _confirm(bot_id: str, message: str) -> None:
 
 def _stream_answer(remote: Any, bot_id: str, message_id: str, after: int) -> dict[str, Any]:
     """Print the answer as it comes; ctrl-C interrupts the bot, a second one leaves at once."""
-    interrupted = False
+    interrupted = in_line = False
     asked: dict[str, str] = {}
     while True:
         try:
@@ -198,8 +200,11 @@ def _stream_answer(remote: Any, bot_id: str, message_id: str, after: int) -> dic
                     continue
                 if event["type"] == "output_added":
                     text = clean_lines(event["text"]) if sys.stdout.isatty() else event["text"]
+                    in_line = bool(text) and not text.endswith("\n")
                     click.echo(text, nl=False)
                 elif event["type"] == "turn_ended":
+                    if in_line:
+                        click.echo()
                     return dict(event)
             raise DeiaError("The supervisor ended before the answer did: it goes on, 'deia-tui' shows it.")
         except KeyboardInterrupt:
@@ -212,6 +217,8 @@ def _stream_answer(remote: Any, bot_id: str, message_id: str, after: int) -> dic
 def _tell_beside(event: dict[str, Any], message_id: str, asked: dict[str, str]) -> None:
     """What the bot does for this message beside answering; `asked` is what it wanted leave for, by request. What its
     policy allows is not worth a line."""
+    from deia_tui.core.wording import wanted_of
+
     ours = event.get("message_id") == message_id
     line = ""
     match event["type"]:
@@ -219,7 +226,7 @@ def _tell_beside(event: dict[str, Any], message_id: str, asked: dict[str, str]) 
             line = f"{event['call']['title']} · {event['call']['status']}"
         case "permission_asked" if ours:
             request = event["request"]
-            asked[request["request_id"]] = what = f"{request['tool']}: {request['title']}"
+            asked[request["request_id"]] = what = wanted_of(request["tool"], request["title"])
             answer = f"deia-tui approve {request['request_id'][:8]} --allow"
             if event["expires_at"] > event["at"]:
                 line = f"asks for leave: {what} ('{answer}', or --deny)"

@@ -9,6 +9,7 @@ from deia_tui.core.bots import BotState
 from deia_tui.core.breaker import Phase
 from deia_tui.core.holds import WARN_AT, spent
 from deia_tui.core.state import REPLACED, Alert, HiveState
+from deia_tui.core.wording import wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def unanswered(state: HiveState, *, now: float) -> Iterator[Raise | Clear]:
     waiting = {one.bot_id: one for one in reversed(state.approvals) if now - one.asked_at >= ASKING_AFTER_S}
     for bot_id, oldest in waiting.items():
         if bot_id not in known:
-            text = f"asks for leave: {oldest.request.tool}: {oldest.request.title}"
+            text = f"asks for leave: {wanted(oldest.request)}"
             yield Raise(bot_id, "asking", "warning", text, "answer it in the console, or with 'deia-tui approve'")
     for answered in known - waiting.keys():
         yield Clear(answered, "asking", "answered")

@@ -24,9 +24,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """What it thought, without a break; as a Text."""
+    """What it thought, without a break; as a Text. From its first piece to its last it took `took_s`."""
 
     pieces: tuple[str, ...]
+    began_at: float = 0.0
+    took_s: float = 0.0
 
     def __str__(self) -> str:
         return "".join(self.pieces)
@@ -86,8 +88,8 @@ def add(parts: Parts, event: ev.Event) -> Parts:
     match event:
         case ev.OutputAdded(text=text):
             return _say(parts, Text, text)
-        case ev.ThoughtAdded(text=text):
-            return _say(parts, Thought, text)
+        case ev.ThoughtAdded(text=text, at=at):
+            return _timed(_say(parts, Thought, text), at)
         case ev.ToolCallChanged(call=call):
             return _put(parts, Tool(call), lambda part: isinstance(part, Tool) and part.call.call_id == call.call_id)
         case ev.PlanChanged(entries=entries):
@@ -121,7 +123,17 @@ def _say(parts: Parts, kind: type[Text] | type[Thought], text: str) -> Parts:
         return _append(parts, kind((text,)))
     *done, piece = last.pieces
     pieces = (*done, piece + text) if len(piece) + len(text) <= PIECE else (*last.pieces, text)
-    return (*parts[: end - 1], kind(pieces), *parts[end:])
+    return (*parts[: end - 1], replace(last, pieces=pieces), *parts[end:])
+
+
+def _timed(parts: Parts, at: float) -> Parts:
+    """With the time of the thought that goes on at the end."""
+    end = _end(parts)
+    last = parts[end - 1] if end else None
+    if not isinstance(last, Thought):
+        return parts
+    began_at = last.began_at or at
+    return (*parts[: end - 1], replace(last, began_at=began_at, took_s=max(0.0, at - began_at)), *parts[end:])
 
 
 def _put(parts: Parts, part: Part, is_former: Callable[[Part], bool]) -> Parts:

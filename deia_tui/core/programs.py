@@ -142,10 +142,19 @@ class Readiness:
         name = self.program if self.program == self.agent else f"{self.agent}: {self.program}"
         if not self.path:
             return f"{name} is not installed"
-        version = self.version or "of unknown version"
+        return f"{name} {self.standing if self.version else f'of {self.standing}'}"
+
+    @property
+    def standing(self) -> str:
+        """The same beside its name."""
+        if not self.program:
+            return "nothing to install"
+        if not self.path:
+            return "not installed"
+        version = self.version or "unknown version"
         tested = {True: " (tested)", False: " (not tested with this version)", None: ""}[self.tested]
         login = {True: f", logged in ({self.login})", False: ", not logged in", None: ""}[self.logged_in]
-        return f"{name} {version}{tested}{login}"
+        return f"{version}{tested}{login}"
 
 
 def is_tested(program: Program, version: str) -> bool | None:

@@ -44,6 +44,7 @@ def bot_status(bot: BotView, series: Series, now: float, pauses: Mapping[str, Pa
         "cpu_percent": round(series.cpu[-1], 1) if sampled else None,
         "memory_mb": round(series.memory_mb[-1], 1) if sampled else None,
         "agent": bot.spec.agent.name,
+        "kind": bot.spec.agent.kind,
         "template": bot.spec.template,
         "exit": None if bot.exit is None else {"code": bot.exit.code, "signal": bot.exit.signal, "at": bot.exit.at},
         "reason": bot.reason,

@@ -197,6 +197,10 @@ def _is_sweeping(arguments: Sequence[str]) -> bool:
 # Commands within other text
 
 
+ASKS_ITSELF = "shell"
+"""Agents of this kind ask leave for what is risky: whoever writes to one need not be asked, too."""
+
+
 def risky(text: str) -> str:
     """Why a text for an agent should be looked at twice, or "": it holds a command that deletes, escalates or runs what
     it downloads, or a chain of commands. What is merely written about such things is prose."""

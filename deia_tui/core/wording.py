@@ -168,8 +168,13 @@ def waiting_for(bot: BotView, state: HiveState, now: float) -> str:
 
 def wanted(request: PermissionRequest) -> str:
     """What an agent asks leave for, in one line."""
-    what = first_line(request.title or request.input)
-    return what if not request.tool or what.startswith(request.tool) else f"{request.tool}: {what}"
+    return wanted_of(request.tool, request.title or request.input)
+
+
+def wanted_of(tool: str, title: str) -> str:
+    """The same; a title that begins with the name of its tool does not say it twice."""
+    what = first_line(title)
+    return what if not tool or what.startswith(tool) else f"{tool}: {what}"
 
 
 def countdown(until: float | None, now: float) -> str:

@@ -175,6 +175,18 @@ KEYS: tuple[Key, ...] = (
         panes=("chat-input",),
     ),
     Key(
+        id="input.break",
+        keys="ctrl+j,alt+enter,shift+enter",
+        action="break_line",
+        label="New line",
+        help="A new line, as pasted text has them",
+        group="Chat",
+        where="chat-input",
+        shown="^J",
+        footer=5,
+        panes=("chat-input",),
+    ),
+    Key(
         id="input.older",
         keys="up",
         action="older",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from deia_tui.core.conversation import Leave, Plan, Used
+from deia_tui.core.conversation import Leave, Plan, Thought, Used
 from deia_tui.core.text import clean, clean_lines
 from deia_tui.core.turns import Failure, StopReason, ToolCall, Usage
 from deia_tui.core.wording import wanted
@@ -40,9 +40,11 @@ def fold_line(glyphs: Glyphs, width: int, spans: Spans, *, is_open: bool) -> Spa
     return ((f"{glyphs.opened_up if is_open else glyphs.folded} ", Ink.FAINT), *fitting)
 
 
-def thought(text: str, glyphs: Glyphs, width: int, *, is_open: bool, going_on: bool) -> list[Spans]:
+def thought(part: Thought, glyphs: Glyphs, width: int, *, is_open: bool, going_on: bool) -> list[Spans]:
+    text = str(part)
     lines = clean_lines(text).strip("\n").split("\n")
-    count = f" · {len(lines)} line{'' if len(lines) == 1 else 's'}"
+    took = f" · {seconds(part.took_s)}" if part.took_s >= 1 and not going_on else ""
+    count = f"{took} · {len(lines)} line{'' if len(lines) == 1 else 's'}"
     now = f"  {lines[-1].strip()}" if going_on and not is_open else ""
     head: Spans = ((f"{'thinking…' if going_on else 'thought'}{count}{now}", Ink.DIM),)
     below = indented(text, width, Ink.DIM) if is_open else []
@@ -116,7 +118,8 @@ def leave(part: Leave, glyphs: Glyphs, width: int, *, is_open: bool, in_time: bo
         ended = _OUTCOMES[part.outcome or "cancelled"]
         by = f" by {clean(part.by)}" if part.by and part.by != "human" else ""
         note = f": {clean(part.note)}" if part.note else ""
-        over: Spans = ((f"{glyphs.asking} {ended}{by}{note}  {what}", Ink.DIM),)
+        glyph = glyphs.cleared if (part.outcome or "").startswith("allow") else glyphs.fatal
+        over: Spans = ((f"{glyph} {ended}{by}{note}  {what}", Ink.DIM),)
         return [fold_line(glyphs, width, over, is_open=is_open), *_input(part, width, Ink.DIM, is_open)]
     left = max(0.0, part.expires_at - time.time())
     head: Spans = ((f"{glyphs.asking} asks  ", Ink.WARN), (what, Ink.STRONG))

@@ -15,7 +15,7 @@ from textual.screen import Screen
 from deia_tui.core import commands as cmd
 from deia_tui.core.client import HiveClient
 from deia_tui.core.errors import DeiaError
-from deia_tui.core.risk import risky
+from deia_tui.core.risk import ASKS_ITSELF, risky
 from deia_tui.core.state import Snapshot, is_live
 from deia_tui.core.stopping import progress, waits_for
 from deia_tui.core.text import clean, shorten
@@ -235,7 +235,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self, bot_id: str, text: str, send: Callable[[], None], leave: Callable[[], None] = lambda: None
     ) -> None:
         """Send a text in which something harmful stands only after asking; prose about such things is sent at once."""
-        reason = "" if self._orders.read_only else risky(text)
+        bot = self._client.snapshot().state.bots.get(bot_id)
+        asks_itself = bot is not None and bot.spec.agent.kind == ASKS_ITSELF
+        reason = "" if self._orders.read_only or asks_itself else risky(text)
         if not reason:
             send()
             return

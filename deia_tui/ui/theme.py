@@ -111,6 +111,7 @@ class Glyphs:
     mark: str
     thumb: str
     enter: str
+    line_break: str
     folded: str
     opened_up: str
     words: Mapping[int, str]
@@ -141,6 +142,7 @@ UNICODE = Glyphs(
     mark="▌",
     thumb="▐",
     enter="⏎",
+    line_break="⏎",
     folded="▸",
     opened_up="▾",
     words={},
@@ -167,6 +169,7 @@ ASCII = Glyphs(
     mark=">",
     thumb="#",
     enter="RET",
+    line_break="~",
     folded="+",
     opened_up="-",
     words=str.maketrans(

@@ -1,7 +1,7 @@
 """A conversation as lines: turns in order, each with what was said and done in it, every event counted once."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from deia_tui.core import events as ev
 from deia_tui.core.client import ChatTurn, Recorded
@@ -127,7 +127,8 @@ class Turn:
     def _add_parts(self, lines: list[Spans], width: int, glyphs: Glyphs) -> None:
         self.places = []
         before: Part | None = None
-        numbered = [(at, part) for at, part in _numbered(self.parts) if not isinstance(part, Used)]
+        asked = {leave.request.title for _, leave in self.waiting}
+        numbered = [(at, part) for at, part in _numbered(self.parts) if not _stands_elsewhere(part, asked)]
         known = {at for at, _ in numbered}
         self._drawn = {at: drawn for at, drawn in self._drawn.items() if at in known}
         self._texts = {at: text for at, text in self._texts.items() if at in known}
@@ -160,7 +161,7 @@ class Turn:
                 return self._said(at, part, width)
             case Thought():
                 going_on = is_last and not self.ended
-                return parts.thought(str(part), glyphs, width, is_open=is_open, going_on=going_on)
+                return parts.thought(part, glyphs, width, is_open=is_open, going_on=going_on)
             case Tool(call=call):
                 return parts.tool(call, glyphs, width, is_open=is_open)
             case Plan():
@@ -185,6 +186,13 @@ class Turn:
         if text.forgotten:
             lines.insert(0, ((f"… {text.forgotten} earlier lines are in the bot's log", Ink.DIM),))
         return lines
+
+
+def _stands_elsewhere(part: Part, asked: Collection[str]) -> bool:
+    """What was used stands below, and a tool that waits for leave in the request itself."""
+    return isinstance(part, Used) or (
+        isinstance(part, Tool) and part.call.status in ("pending", "in_progress") and part.call.title in asked
+    )
 
 
 def _numbered(found: Parts) -> Iterator[tuple[Foldable, Part]]:

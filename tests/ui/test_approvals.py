@@ -115,12 +115,12 @@ async def test_one_opens_the_queue_at_the_bot_one_stands_on() -> None:
 async def test_the_chat_shows_the_request_with_its_keys_and_they_answer_it() -> None:
     hive, (request,) = asking("BOT-002")
     async with shown(hive) as screen:
-        await screen.sees("? asks  Bash: rm -r BOT-002/", "a allow once · A always · d deny", "5:00 left")
+        await screen.sees("? asks  Bash: rm -r BOT-002/", "a allow once · A always · d deny", " left")
         await screen.press("tab")
         await screen.until(lambda: "a Allow once" in screen.lines()[-1])
         await screen.press("d")
         await screen.gave(answered(request, "reject_once"))
-        await screen.sees("? denied  Bash: rm -r BOT-002/")
+        await screen.sees("✖ denied  Bash: rm -r BOT-002/")
         await screen.until(lambda: "Allow once" not in screen.lines()[-1])
 
 
@@ -211,7 +211,8 @@ async def test_a_bot_that_asks_for_two_things_asks_until_both_are_answered() -> 
 
 
 async def test_risky_text_is_sent_only_after_a_question_and_the_draft_is_kept() -> None:
-    hive, _ = asking()
+    hive = ScriptedHive()
+    hive.run("BOT-001", agent=AgentSpec(name="claude", kind="claude"))
     async with shown(hive) as screen:
         await screen.press("enter")
         await screen.write("sudo rm -rf /srv/data")
@@ -223,6 +224,16 @@ async def test_risky_text_is_sent_only_after_a_question_and_the_draft_is_kept() 
         await screen.press("enter")
         await screen.sees("Send this to BOT-001?")
         await screen.press("right", "enter")
+        await screen.gave(cmd.SendMessage(bot_id="BOT-001", text="sudo rm -rf /srv/data"))
+
+
+async def test_a_shell_that_asks_itself_is_not_asked_about_before() -> None:
+    hive = ScriptedHive()
+    hive.run("BOT-001")
+    async with shown(hive) as screen:
+        await screen.press("enter")
+        await screen.write("sudo rm -rf /srv/data")
+        await screen.press("enter")
         await screen.gave(cmd.SendMessage(bot_id="BOT-001", text="sudo rm -rf /srv/data"))
 
 

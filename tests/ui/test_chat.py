@@ -2,6 +2,8 @@
 
 import time
 
+from textual import events
+
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core.breaker import Phase
@@ -78,6 +80,21 @@ async def test_every_bot_has_its_draft() -> None:
         await screen.write("for two")
         await screen.press("escape", "k", "enter")
         assert written(screen) == "for one"
+
+
+async def test_pasted_lines_arrive_as_lines_and_come_back_as_such() -> None:
+    hive = two_bots()
+    async with shown(hive) as screen:
+        await screen.press("enter")
+        assert screen.app.focused is not None
+        screen.app.focused.post_message(events.Paste("def f():\r\n    return 1\r\n"))  # as terminals send them
+        await screen.sees("def f():⏎    return 1", "To BOT-001 · 2 lines")
+        await screen.press("ctrl+j", "x", "enter")
+        lines = cmd.SendMessage(bot_id="BOT-001", text="def f():\n    return 1\nx")
+        await screen.gave(lines)
+        assert written(screen) == ""
+        await screen.press("up", "enter")
+        await screen.until(lambda: hive.given == [lines, lines])
 
 
 async def test_arrows_bring_back_what_was_sent() -> None:

@@ -18,6 +18,9 @@ from deia_tui.core.text import clean
 from deia_tui.ui.orders import Orders
 from deia_tui.ui.widgets.entry import Entry
 
+_NARROW = 80
+"""Below it names and what they are for need all the room."""
+
 
 class LaunchDialog(ModalScreen[list[str]]):
     """Returns the ids of the launched bots; None when nothing was launched."""
@@ -75,8 +78,9 @@ class LaunchDialog(ModalScreen[list[str]]):
         was = self._chosen()
         self._offered = sorted(launchables, key=lambda entry: bool(entry.problem))
         width = max((len(clean(entry.name)) for entry in self._offered), default=0)
+        narrow = self.app.size.width < _NARROW
         self._what.clear_options()
-        self._what.add_options([_option(entry, width) for entry in self._offered])
+        self._what.add_options([_option(entry, width, narrow=narrow) for entry in self._offered])
         if not self._offered:
             self._refuse("There is nothing to launch: declare an agent in .deia/hive.toml.")
             return
@@ -141,14 +145,16 @@ def _key(entry: Launchable) -> tuple[str, str]:
     return entry.sort, entry.name
 
 
-def _option(entry: Launchable, width: int) -> Option:
-    name, sort = clean(entry.name).ljust(width), entry.sort.ljust(8)
+def _option(entry: Launchable, width: int, *, narrow: bool) -> Option:
+    name, sort = clean(entry.name).ljust(width), "" if narrow else f"{entry.sort.ljust(8)}  "
+    ready = entry.ready
     if entry.problem:
-        missing = entry.ready is not None and entry.ready.program and not entry.ready.path
-        reason = clean(str(entry.ready) if missing else entry.problem)
-        return Option(Content.styled(f"{name}  {sort}  {reason}", "dim"))
-    summary = clean(entry.summary or str(entry.ready or ""))
-    return Option(Content.assemble((name, "bold"), f"  {sort}  ", (summary, "dim")))
+        missing = ready is not None and ready.program and not ready.path
+        known = ready is not None and ready.program == entry.name
+        reason = entry.problem if not missing or ready is None else ready.standing if known else str(ready)
+        return Option(Content.styled(f"{name}  {sort}{clean(reason)}", "dim"))
+    summary = clean(entry.summary or (ready.standing if ready else ""))
+    return Option(Content.assemble((name, "bold"), f"  {sort}", (summary, "dim")))
 
 
 def _standing(entry: Launchable) -> Content:

@@ -23,7 +23,7 @@ from deia_tui.ui import keymap
 from deia_tui.ui.panes.turns import ChatView
 from deia_tui.ui.theme import Glyphs
 from deia_tui.ui.transcript import Transcript
-from deia_tui.ui.widgets.entry import Entry
+from deia_tui.ui.widgets.entry import LinesEntry
 from deia_tui.ui.widgets.lines import Lines
 from deia_tui.ui.widgets.titles import entitle
 
@@ -31,7 +31,7 @@ _SENT_KEPT = 50
 _ADDRESS = re.compile(r"@([A-Za-z0-9][A-Za-z0-9_-]{0,31})(?:\s+|$)(.*)", re.DOTALL)
 
 
-class ChatInput(Entry):
+class ChatInput(LinesEntry):
     BINDINGS = keymap.bindings("chat-input")
 
     class Left(Message):
@@ -78,7 +78,7 @@ class ChatPane(Vertical):
         super().__init__(id="chat")
         self._glyphs = glyphs
         self.view = ChatView(glyphs)
-        self.input = ChatInput(compact=True, id="chat-input")
+        self.input = ChatInput(sign=glyphs.line_break, id="chat-input")
         self._notice = Static("", markup=False, id="chat-notice")
         self._composer = Vertical(self.input, self._notice, id="composer")
         self._refusal = ""
@@ -130,13 +130,14 @@ class ChatPane(Vertical):
 
     def addressee(self) -> tuple[str | None, str]:
         """The bot the text in the input would go to, and the text without its address."""
-        text = self.input.value
+        text = self.input.text
         addressed = _ADDRESS.match(text)
         return (addressed[1], addressed[2]) if addressed else (self.selected, text)
 
     def _address(self) -> None:
-        bot_id, _ = self.addressee()
-        entitle(self._composer, self._glyphs, title=f"To {bot_id}" if bot_id else "To nobody")
+        bot_id, text = self.addressee()
+        lines = f" · {count} lines" if (count := text.count("\n") + 1) > 1 else ""
+        entitle(self._composer, self._glyphs, title=f"To {bot_id or 'nobody'}{lines}")
         hint = f"Message {self.selected} …   @ID to address another" if self.selected else "No bot is selected"
         self.input.placeholder = self._glyphs.plain(clean(hint))
         self._show_notice()
