@@ -98,7 +98,8 @@ class Approvals:
         """Without asking anybody, but on record."""
         why = f"{ruling.verdict} = {ruling.rule}" if ruling.rule else f"default = {ruling.verdict}"
         answered = _answered(request, option.kind, by=POLICY, note=why)
-        self._spool.add(_asked(message_id, request, time.time()), answered)
+        now = round(time.time(), 4)  # as frames are stamped: it must not be later than its own frame
+        self._spool.add(_asked(message_id, request, now), answered)
         return Decision(option=option, note="" if ruling.verdict == "allow" else f"Not allowed to this bot: {why}.")
 
     async def _ask(

@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 from functools import reduce
 
 from deia_tui.core import events as ev
@@ -58,6 +59,12 @@ def test_what_is_said_thought_and_done_stays_in_order() -> None:
     assert [str(part) for part in parts if isinstance(part, Text | Thought)] == ["hmm", "I look", "ok"]
     assert [part.call.status for part in parts if isinstance(part, Tool)] == ["completed", "pending"]
     assert answer_of(parts) == "I lookok"
+
+
+def test_a_thought_lasts_from_its_first_piece_to_its_last() -> None:
+    first = ev.ThoughtAdded(at=10.0, bot_id="bot-1", run=1, message_id="m1", text="one ", source_seq=1)
+    parts = reduce(add, (first, replace(first, at=14.5, text="two")), ())
+    assert parts == (Thought(("one two",), began_at=10.0, took_s=4.5),)
 
 
 def test_a_plan_is_replaced_where_it_was_first_told() -> None:

@@ -60,7 +60,11 @@ class AlertsPane(Table):
         if alert.cleared_at is not None or _length(said) <= self.text_width:
             return (), said
         *before, (text, ink), (action, news) = said  # what to do about it is cut last
-        room = self.text_width - _length(tuple(before)) - min(cell_len(action), self.text_width // 3)
+        room = (
+            self.text_width
+            - _length(tuple(before))
+            - min(cell_len(action), self.text_width // (2 if self.text_width >= 60 else 3))
+        )
         return (), (*before, (cut(text.rstrip(), max(8, room - 3)) + "   ", ink), (action, news))
 
     def _said(self, alert: Alert) -> Spans:
