@@ -24,7 +24,10 @@ _SHOWN = 12
 @cli.json_option
 @cli.command
 def approve(which: str | None, outcome: str | None, note: str, as_json: bool) -> None:
-    """Show what agents ask leave for, or answer WHICH of it: a bot, or the beginning of a request's id."""
+    """Show what agents ask leave for, or answer WHICH of it.
+
+    WHICH is a bot, or the beginning of a request's id.
+    """
     remote = cli.remote_hive()
     waiting: list[dict[str, Any]] = remote.get("/api/approvals")
     if which is None:

@@ -19,9 +19,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @cli.json_option
 @click.pass_obj
 def backup(folder: Folder, file: Path | None, as_json: bool) -> None:
-    """Copy the state of the hive (store, settings, templates) to FILE, or among its backups.
+    """Copy the state of the hive to FILE, or among its backups.
 
-    It may be supervised meanwhile. What hive.toml keeps secret is in the copy as well: only you can read it (0600).
+    That is its store, settings and templates. It may be supervised meanwhile. What hive.toml keeps secret is in the
+    copy as well: only you can read it (0600).
     """
     from deia_tui.store.backup import take
 
@@ -39,7 +40,10 @@ def backup(folder: Folder, file: Path | None, as_json: bool) -> None:
 @cli.json_option
 @click.pass_obj
 def restore(folder: Folder, file: Path | None, as_json: bool) -> None:
-    """Put FILE, or the newest sound backup, in the place of the hive's state, which is set aside."""
+    """Go back to FILE, or to the newest sound backup.
+
+    The hive's state is set aside.
+    """
     from deia_tui.hive.lock import HiveLock, HiveTaken
 
     with cli.errors_as_sentences():

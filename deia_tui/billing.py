@@ -15,7 +15,7 @@ from deia_tui.core.text import clean
 @cli.json_option
 @cli.command
 def cost(bot_id: str | None, days: int, as_json: bool) -> None:
-    """Show what the bots used and what it cost, by day, bot and model."""
+    """Show what the bots used and cost, by day, bot and model."""
     query: dict[str, Any] = {"days": days} if bot_id is None else {"days": days, "bot_id": bot_id}
     found = cli.remote_hive().get("/api/cost", **query)
     if as_json:

@@ -136,7 +136,10 @@ def _now(bot: dict[str, Any]) -> str:
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until all of them answer.")
 @command
 def launch(what: str, count: int, bot_id: str | None, wait: bool) -> None:
-    """Launch bots of a template or agent WHAT, or the bot that hive.toml declares as WHAT, and print their ids."""
+    """Launch bots and print their ids.
+
+    WHAT is a template, an agent, or a bot that hive.toml declares.
+    """
     body = {"what": what, "count": count, "bot_id": bot_id, "wait": wait}
     click.echo("\n".join(remote_hive().post("/api/bot/launch", body)["bots"]))
 
@@ -147,10 +150,10 @@ def launch(what: str, count: int, bot_id: str | None, wait: bool) -> None:
 @click.option("--yes", "-y", is_flag=True, help="Do not ask about a text that looks risky.")
 @command
 def send(bot_id: str, text: tuple[str, ...], yes: bool) -> None:
-    """Send a message to a bot and stream its answer; without TEXT, or with '-', it is read from standard input.
+    """Send a message to a bot and stream its answer.
 
-    What the bot does and asks meanwhile is told on standard error. At a terminal a text that holds a risky command is
-    sent when you confirm it.
+    Without TEXT, or with '-', it is read from standard input. What the bot does and asks meanwhile is told on standard
+    error. At a terminal a text that holds a risky command is sent when you confirm it.
     """
     message = " ".join(text) if text and text != ("-",) else sys.stdin.read()
     remote = remote_hive()
@@ -254,7 +257,10 @@ def _for_each(bot_ids: tuple[str, ...], verb: str) -> None:
 @click.option("--drain", is_flag=True, help="Let them finish all accepted work first, however long that takes.")
 @command
 def stop(bot_ids: tuple[str, ...], everything: bool, drain: bool) -> None:
-    """Stop bots gracefully: work gets 8 s to end, after 10 s it is killed."""
+    """Stop bots gracefully.
+
+    Work gets 8 s to end, after 10 s it is killed.
+    """
     from deia_tui import waiting
 
     if everything == bool(bot_ids):
@@ -277,7 +283,10 @@ def kill(bot_ids: tuple[str, ...]) -> None:
 @click.argument("bot_ids", nargs=-1, required=True)
 @command
 def restart(bot_ids: tuple[str, ...]) -> None:
-    """Start bots anew, with fresh restart counts; stops them first where they run."""
+    """Start bots anew, with fresh restart counts.
+
+    Those that run are stopped first. Conversations go on.
+    """
     _for_each(bot_ids, "restart")
 
 
@@ -293,7 +302,10 @@ def interrupt(bot_ids: tuple[str, ...]) -> None:
 @click.option("--leave-bots", is_flag=True, help="Let the bots run on without a supervisor.")
 @command
 def shutdown(leave_bots: bool) -> None:
-    """End the supervisor of the hive and, unless told otherwise, its bots."""
+    """End the supervisor of the hive, and its bots.
+
+    With --leave-bots they run on.
+    """
     from deia_tui import waiting
 
     remote = remote_hive()
@@ -314,7 +326,7 @@ def shutdown(leave_bots: bool) -> None:
 @json_option
 @command
 def logs(bot_id: str, lines: int, follow: bool, as_json: bool) -> None:
-    """Show what a bot did and wrote: activity, errors and output by time."""
+    """Show what a bot did and wrote, by time."""
     remote = remote_hive()
     remote.get(f"/api/bot/{bot_id}/status")
     _print_events(remote.stream("/api/events", bot_id=bot_id, last=lines, forever=follow), as_json)

@@ -71,7 +71,10 @@ def main(context: click.Context, root: Path, read_only: bool, ascii_only: bool, 
 @take_over_option
 @click.pass_obj
 def serve(folder: Folder, background: bool, take_over: bool) -> None:
-    """Supervise the hive without a screen, until SIGTERM or 'deia-tui shutdown'."""
+    """Supervise the hive without a screen.
+
+    Until SIGTERM or 'deia-tui shutdown'.
+    """
     with cli.errors_as_sentences():
         run_serve(folder, "background" if background else "serve", take_over=take_over)
 
@@ -80,7 +83,10 @@ def serve(folder: Folder, background: bool, take_over: bool) -> None:
 @click.option("--headless", is_flag=True, help="Print what happens instead of showing the console.")
 @click.option("--seconds", type=click.FloatRange(1, 3600), default=20.0, show_default=True, help="With --headless.")
 def demo(headless: bool, seconds: float) -> None:
-    """Look around in a temporary hive of bots that code, ask, work, burn, leak, crash and dawdle."""
+    """Look around in a temporary hive of nine bots.
+
+    They code, ask for leave, work, burn, leak, crash and dawdle.
+    """
     from deia_tui.demo.hive import converse, temporary_hive
 
     with cli.errors_as_sentences():
@@ -98,7 +104,10 @@ def demo(headless: bool, seconds: float) -> None:
 @cli.json_option
 @click.pass_obj
 def doctor(folder: Folder, as_json: bool) -> None:
-    """Check this machine and this hive; exit 1 when something must be mended."""
+    """Check this machine and this hive.
+
+    Which agent programs are here, and what is wrong; exit 1 when something must be mended.
+    """
     from deia_tui import doctor
 
     doctor.report(folder, as_json=as_json)

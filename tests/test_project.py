@@ -44,6 +44,10 @@ def test_the_readme_names_every_command() -> None:
     assert [name for name in main.commands if not re.search(rf"\b{name}\b", told)] == []
 
 
+def test_the_list_of_commands_cuts_no_sentence() -> None:
+    assert [name for name, command in main.commands.items() if command.get_short_help_str(62).endswith("...")] == []
+
+
 def test_the_page_about_agents_names_every_program_and_every_class_of_failures() -> None:
     assert [name for name in PROGRAMS if f"`{name}`" not in AGENTS] == []
     table = AGENTS[AGENTS.index("## Failures") : AGENTS.index("## What survives")]

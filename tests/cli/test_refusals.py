@@ -143,7 +143,8 @@ def test_demo_without_a_terminal_says_so_runs_headless_and_leaves_nothing() -> N
     assert any("backoff" in line for line in lines)
     assert any("breaker" in line and "open" in line for line in lines)
     table = lines[next(number for number, line in enumerate(lines) if line.startswith("ID ")) :]
-    assert len(table) == 8
+    assert len(table) == 10
+    assert any("JANITOR" in line and "asks" in line for line in lines)
     shown = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert "deia-bot BURNER" not in shown
 
