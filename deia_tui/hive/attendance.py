@@ -37,13 +37,20 @@ class Attendance:
         self.link = Link(port=port, token=token, after=after, take=self._take)
         self.serves = False
         self._tasks: list[asyncio.Task[None]] = []
+        self._delivering: asyncio.Task[None] | None = None
         self._begin(self.link.follow())
 
     def serve(self, outbox: Outbox, leave: Leave, liveness: LivenessSection) -> None:
         """It is up: hand over what waits, each message with `leave`, and look after it."""
         self.serves = True
-        self._begin(outbox.deliver(self.link, leave, lambda *refused: self._put(Undeliverable(*refused))))
+        delivery = outbox.deliver(self.link, leave, lambda *refused: self._put(Undeliverable(*refused)))
+        self._delivering = self._begin(delivery)
         self._begin(self._probe(liveness))
+
+    def withhold(self) -> None:
+        """Hand over nothing more: what waits is for the next run."""
+        if self._delivering is not None:
+            self._delivering.cancel()
 
     def await_health(self, liveness: LivenessSection) -> None:
         """For a run that said `ready` to somebody else, long ago: ask it instead."""
@@ -58,8 +65,9 @@ class Attendance:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         self._tasks.append(asyncio.create_task(work))
+        return self._tasks[-1]
 
     async def _interrupt(self) -> None:
         with contextlib.suppress(CommandRejected, BotUnreachable):

@@ -91,13 +91,20 @@ class Tenure:
             case lc.AskToStop(drain=True):
                 self.drain_once_handed(life)
             case lc.AskToStop(run=run):
+                self._withhold()
                 around.engine.signal(bot_id, run, signal.SIGTERM)
             case lc.KillTree(run=run):
+                self._withhold()
                 around.engine.kill(bot_id, run)
             case lc.Rest(how=how):
                 around.launcher.release(bot_id)
                 if how is BotState.STOPPED:
                     around.worktrees.leave(spec)
+
+    def _withhold(self) -> None:
+        """A run that is ending gets nothing more; a wish that ends it may just have let go what was held back."""
+        if self._attendance is not None:
+            self._attendance.withhold()
 
     def drain_once_handed(self, life: lc.Life) -> None:
         """A bot that drains takes nothing new: first it gets what was acknowledged before. Told twice is told once."""
