@@ -31,11 +31,13 @@ def consequences(turn: ev.TurnEnded) -> Consequences:
             return Consequences("success")
         case "failed", Failure.AUTHENTICATION:
             return Consequences("lock")
+        case "failed", Failure.BUDGET if turn.stop_reason != "cancelled":  # the provider's, which no new day mends
+            return Consequences("lock")
         case "failed", Failure.OVERLOAD:
             return Consequences("nothing", pause=True)
         case "failed", Failure.OUTAGE | Failure.ERROR | None:
             return Consequences("failure")
-        case _:  # the message was at fault, the money is spent, or a human interrupted it
+        case _:  # the message was at fault, the day's budget is spent, or a human interrupted it
             return Consequences("nothing")
 
 

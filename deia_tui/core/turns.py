@@ -21,7 +21,7 @@ class Failure(StrEnum):
     REQUEST = "request"
     """400, a refusal, a command that does not exist: this message is at fault, the agent is well."""
     BUDGET = "budget"
-    """What may be spent is spent."""
+    """What may be spent is spent: the bot's budget of the day, which cuts the turn, or the credit with its provider."""
     ERROR = "error"
     """The agent says that it failed, and not why."""
 

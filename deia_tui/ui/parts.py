@@ -154,7 +154,7 @@ ADVICE: dict[Failure, str] = {
     Failure.OVERLOAD: "Its provider is overloaded: all bots of that provider pause until it is over.",
     Failure.OUTAGE: "Its provider or its program broke down: it may work the next time.",
     Failure.REQUEST: "The message itself was refused: change it, the agent is well.",
-    Failure.BUDGET: "What it may spend is spent: raise budget_usd, or wait for the next day (UTC).",
+    Failure.BUDGET: "What it may spend is spent: wait for the next day (UTC), raise budget_usd, or buy credit; then r.",
 }
 _REASONS: dict[StopReason, str] = {
     "max_tokens": "cut off: it reached its limit of tokens",

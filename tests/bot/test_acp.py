@@ -300,6 +300,8 @@ async def test_an_agent_that_does_not_listen_is_ended_in_time(drive: Drive) -> N
     [
         ("[[error:-32000:Authentication required]]", Failure.AUTHENTICATION, None, "Authentication required"),
         ('[[error:-32603:{"details": "API Error: 401 Invalid x-api-key"}]]', Failure.AUTHENTICATION, None, "401"),
+        ('[[error:-32603:{"details": "Your credit balance is too low"}]]', Failure.BUDGET, None, "credit"),
+        ("[[error:402:Payment Required]]", Failure.BUDGET, None, "Payment"),
         ('[[error:-32603:{"errorKind": "rate_limit", "status": 429, "retry_after": 7}]]', Failure.OVERLOAD, 7.0, "429"),
         ("[[error:429:Rate limit exceeded. Please try again in 1.5s.]]", Failure.OVERLOAD, 1.5, "try again"),
         ('[[error:-32603:{"details": "API Error: 529 Overloaded"}]]', Failure.OVERLOAD, None, "Overloaded"),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from deia_tui.core import events as ev
@@ -27,11 +29,16 @@ def ended(status: str, failure: Failure | None = None) -> ev.TurnEnded:
         (Failure.ERROR, Consequences("failure")),
         (None, Consequences("failure")),
         (Failure.REQUEST, Consequences("nothing")),
-        (Failure.BUDGET, Consequences("nothing")),
+        (Failure.BUDGET, Consequences("lock")),
     ],
 )
 def test_every_class_of_failure_has_its_consequence(failure: Failure | None, follows: Consequences) -> None:
     assert consequences(ended("failed", failure)) == follows
+
+
+def test_a_turn_that_the_budget_of_the_day_cut_says_nothing_about_the_bot() -> None:
+    cut = replace(ended("failed", Failure.BUDGET), stop_reason="cancelled")
+    assert consequences(cut) == Consequences("nothing")
 
 
 def test_answers_count_and_interruptions_say_nothing() -> None:

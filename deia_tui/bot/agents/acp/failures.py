@@ -17,6 +17,7 @@ _LOST = frozenset({-32603, -32002})
 
 _STATUS = re.compile(r"\b(?:status|error|code|http\S*)\b\W{0,12}(?:code\W{0,4})?([45]\d\d)\b", re.IGNORECASE)
 _WORDS = (
+    (Failure.BUDGET, re.compile(r"credit balance|insufficient (credit|funds|balance|quota)", re.IGNORECASE)),
     (Failure.OVERLOAD, re.compile(r"overloaded|rate.?limit|too many requests|resource_exhausted|quota", re.IGNORECASE)),
     (
         Failure.AUTHENTICATION,
@@ -79,6 +80,8 @@ def _by_status(status: int) -> Failure:
     match status:
         case 401 | 403:
             return Failure.AUTHENTICATION
+        case 402:
+            return Failure.BUDGET
         case 429 | 529:
             return Failure.OVERLOAD
         case _ if status >= 500 or status == 408:
