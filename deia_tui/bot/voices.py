@@ -8,7 +8,7 @@ from deia_tui.core.redact import Redactor
 
 PAUSE_S = 0.05
 """How long the agent must be silent for its last word to be shown before the next begins."""
-GATHER_S = 0.05
+GATHER_S = 0.1
 """How long pieces are gathered before they become a frame, unless there are ENOUGH."""
 ENOUGH = 4 * 1024
 FRAME = 64 * 1024
