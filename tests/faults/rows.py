@@ -44,5 +44,5 @@ ROWS = {
     43: "agent program missing",
     44: "stop during start, restart, backoff",
     45: "permission unanswered",
-    46: "API overload, auth, cut",
+    46: "API overload (429), auth (401), stall, cut",
 }

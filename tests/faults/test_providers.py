@@ -53,3 +53,17 @@ def test_who_is_not_let_in_waits_for_a_human_and_a_cut_answer_counts_against_the
     hive.ask("POST", f"/api/bot/restart/{locked}")
     assert hive.turn(hive.send(locked, "hello"))["status"] == "answered"
     assert not hive.events("provider_paused"), "the API was not overloaded"
+
+
+@pytest.mark.fault(46)
+@pytest.mark.parametrize("fault", ["[[stall]]", "[[hang]]"])
+def test_an_answer_that_stalls_is_ended_and_the_conversation_goes_on(hive: FaultyHive, fault: str) -> None:
+    hive.configure(claude(hive), "idle_timeout_s = 1.0\n")
+    hive.serve()
+    [bot] = hive.launch("claude", 1)
+    assert hive.turn(hive.send(bot, "hello"))["status"] == "answered"
+    ended = hive.turn(hive.send(bot, fault))
+    assert (ended["status"], ended["failure"]) == ("failed", "outage")
+    assert ended["error"] == "nothing came for 1 s"
+    assert hive.turn(hive.send(bot, "are you there?"))["status"] == "answered"
+    assert len(hive.events("bot_spawned")) == 1, "the bot lives"
