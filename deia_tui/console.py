@@ -57,7 +57,11 @@ class Console:
         """Until the operator leaves, or the hive is taken away; then what he chose for the bots."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._on_term)
-        # A hang-up ends us until there is something to go on with: a screen without a terminal never begins.
+        # A hang-up ends us, also under nohup, until there is something to go on with: a screen never begins without a
+        # terminal.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        if let_go_of_a_dead_terminal():
+            raise DeiaError("The terminal is gone.")
         try:
             leaving = self._show(read_only=read_only, ascii_only=ascii_only, throwaway=throwaway)
         except BaseException:

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -184,7 +185,16 @@ def test_a_starved_machine_kills_nobody(hive: FaultyHive) -> None:
     assert hive.events("bot_stopping") == []
 
 
+@pytest.fixture(params=[signal.SIG_DFL, signal.SIG_IGN], ids=["", "nohup"])
+def hang_ups(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What the programs that are started inherit to do about a hang-up."""
+    before = signal.signal(signal.SIGHUP, request.param)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.fault(19)
+@pytest.mark.usefixtures("hang_ups")
 def test_a_terminal_that_goes_while_the_console_starts_leaves_the_hive_to_the_next(hive: FaultyHive) -> None:
     lock = hive.folder.run / "lock"
     for _ in range(3):
