@@ -1,4 +1,5 @@
-"""Everything that is read from state.db. One statement each, so that no reader ever holds a transaction open."""
+"""What is read from state.db, but for chats (chats.py). One statement each, so that no reader ever holds a transaction
+open."""
 
 import json
 import sqlite3
