@@ -57,6 +57,20 @@ class Folder:
     def responses(self) -> Path:
         return self.deia / "hive" / "responses"
 
+    @property
+    def tasks(self) -> Path:
+        """Work as files: `*.md` for anyone, `{bot}/*.md` for one bot."""
+        return self.deia / "hive" / "tasks"
+
+    @property
+    def controls(self) -> Path:
+        """`{bot}-PAUSE` keeps a bot from new tasks while it exists."""
+        return self.deia / "hive" / "controls"
+
+    @property
+    def heartbeats(self) -> Path:
+        return self.deia / "hive" / "heartbeats"
+
     def last_words(self, bot_id: str) -> Path:
         """What a bot that was stopped had done, and was interrupted in."""
         return self.responses / f"{bot_id}-shutdown-state.json"

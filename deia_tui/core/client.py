@@ -1,14 +1,16 @@
 """What screens, API and command line need of a hive, whether it runs in this process or is scripted by a test."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from deia_tui.core.commands import Command, Outcome
 from deia_tui.core.conversation import Parts
 from deia_tui.core.events import Event
+from deia_tui.core.letters import Letter
 from deia_tui.core.programs import Readiness
 from deia_tui.core.state import Snapshot
+from deia_tui.core.tasks import Attempt, Candidate, Task, TaskState
 from deia_tui.core.turns import Failure, StopReason
 
 
@@ -56,6 +58,20 @@ class Launchable:
     ready: Readiness | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDetail:
+    """A task with what became of its attempts (oldest first). `needs` are the tasks it waits for and how they stand;
+    `waits_for` says in words why it is not being done, or is "". `choice` are the bots the scheduler would consider
+    now, best first, with the reasons for the first."""
+
+    task: Task
+    attempts: Sequence[Attempt] = ()
+    needs: Sequence[tuple[str, TaskState]] = ()
+    waits_for: str = ""
+    choice: Sequence[Candidate] = ()
+    reasons: Sequence[str] = ()
+
+
 class HiveClient(Protocol):
     """Safe to use from one thread or event loop that need not be the supervisor's."""
 
@@ -75,6 +91,21 @@ class HiveClient(Protocol):
         self, *, bot_id: str | None = None, after: int = 0, limit: int = 500, newest: bool = False
     ) -> Sequence[Recorded]:
         """Events (output included) with seq > `after`, oldest first; with `newest`, the last `limit` of them."""
+
+    async def tasks(
+        self, *, states: Collection[TaskState] = (), bot_id: str | None = None, offset: int = 0, limit: int = 200
+    ) -> Sequence[Task]:
+        """Tasks in these states (all of them, where none is named), each with the first 400 characters of its text:
+        first those with a bot, then those that wait in the order of the queue, then those that ended, newest first.
+        With `bot_id`, those for it, with it or done by it."""
+
+    async def task(self, task_id: str) -> TaskDetail:
+        """Raises CommandRejected (404) for one that nobody knows."""
+
+    async def letters(
+        self, *, bot_id: str | None = None, partner: str | None = None, offset: int = 0, limit: int = 200
+    ) -> Sequence[Letter]:
+        """Messages between bots, newest first: all, those to or from a bot, or those between two."""
 
     async def launchables(self, *, look: bool = False) -> Sequence[Launchable]:
         """Templates, agents and bots one can launch, as hive.toml and the template folder are now.

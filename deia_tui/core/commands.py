@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from deia_tui.core.letters import TTL_S
+from deia_tui.core.tasks import HUMAN, NORMAL, TaskType
 from deia_tui.core.turns import OptionKind
 
 
@@ -78,6 +80,82 @@ class AnswerPermission:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddTask:
+    """Put a task into the queue. Outcome: [task_id], once it is stored; the same `task_id` with the same text again is
+    nothing new. `to` is a bot, or "" for anyone; `task_type` None is found out from the text.
+
+    Refused with 429 and `retry_after_s` when too much waits for the bot it is for: the sender keeps it.
+    """
+
+    text: str
+    title: str = ""
+    task_id: str | None = None
+    sender: str = HUMAN
+    to: str = ""
+    priority: int = NORMAL
+    task_type: TaskType | None = None
+    after: tuple[str, ...] = ()
+    source: str = ""
+    held: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelTask:
+    """End a task; if it runs, its bot is interrupted. Outcome: []."""
+
+    task_id: str
+    by: str = "human"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryTask:
+    """Try a dead or cancelled task anew, or one that waits for its next try at once. Outcome: []."""
+
+    task_id: str
+    by: str = "human"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeTask:
+    """What is None stays as it is. `to` = "" makes it anyone's, `held` = "" releases it. One that a bot has not begun
+    is taken back from it when it is given to another. Outcome: []."""
+
+    task_id: str
+    priority: int | None = None
+    to: str | None = None
+    held: str | None = None
+    by: str = "human"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetPerformance:
+    """The scheduler forgets how a bot did, and tries it anew. Outcome: []."""
+
+    bot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendLetter:
+    """Send a message from one bot (or a human) to another bot, who need not run now. Outcome: [letter_id]."""
+
+    from_bot: str
+    to_bot: str
+    text: str
+    priority: int = NORMAL
+    ttl_s: float = TTL_S
+    reply_to: str = ""
+    letter_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLetter:
+    """Mark a letter as read. Outcome: []."""
+
+    letter_id: str
+    by: str = "human"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClearAlert:
     """Take an alert off the list: somebody has seen to it. Outcome: []."""
 
@@ -92,6 +170,7 @@ class CloseHive:
     reason: str = ""
 
 
+WorkCommand = AddTask | CancelTask | RetryTask | ChangeTask | ForgetPerformance | SendLetter | ReadLetter
 Command = (
     LaunchBots
     | StopBot
@@ -101,6 +180,7 @@ Command = (
     | InterruptBot
     | SendMessage
     | AnswerPermission
+    | WorkCommand
     | ClearAlert
     | CloseHive
 )

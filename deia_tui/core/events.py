@@ -9,6 +9,8 @@ from typing import Literal
 
 from deia_tui.core.bots import BotSpec, ExitRecord
 from deia_tui.core.breaker import Phase
+from deia_tui.core.performance import Performance, Trend
+from deia_tui.core.tasks import Candidate, TaskType
 from deia_tui.core.turns import Failure, Outcome, PermissionRequest, PlanEntry, StopReason, ToolCall, Usage
 
 
@@ -194,11 +196,17 @@ class BreakerChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageQueued:
+    """`task_id` is the task it assigns, `letter_id` the message of another bot that it delivers, or "". The most urgent
+    of what waits (lowest `priority`) is handed over first."""
+
     at: float
     bot_id: str
     message_id: str
     sender: str
     text: str
+    priority: int = 0
+    task_id: str = ""
+    letter_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -432,6 +440,289 @@ class AlertCleared:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotPaused:
+    """Somebody laid a {bot}-PAUSE into hive/controls: it takes no new task."""
+
+    at: float
+    bot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotUnpaused:
+    at: float
+    bot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskQueued:
+    """A new task; see tasks.Task for its fields."""
+
+    at: float
+    task_id: str
+    title: str
+    text: str
+    sender: str
+    to: str
+    priority: int
+    task_type: TaskType
+    after: tuple[str, ...] = ()
+    source: str = ""
+    held: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRefused:
+    """Too much waits for this bot. For the logs only, as MessageRefused."""
+
+    at: float
+    bot_id: str
+    sender: str
+    priority: int
+    queue_depth: int
+    retry_after_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDeferred:
+    """The first task in line cannot be handed to anybody now. For the logs only; `bot_id` is whom it is for, or ""."""
+
+    at: float
+    task_id: str
+    bot_id: str
+    kind: Literal["deferred", "rate_limited"]
+    reason: str
+    queue_depth: int
+    load: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskAssigned:
+    """A bot was chosen: `attempt` is the fencing token, the bot is told by the message `message_id`. `confidence` (0 to
+    1) is None where there was no choice; `load` is the share of the bots that work, `queue_depth` what waits."""
+
+    at: float
+    task_id: str
+    bot_id: str
+    attempt: int
+    message_id: str
+    task_type: TaskType
+    reasons: tuple[str, ...] = ()
+    confidence: float | None = None
+    candidates: tuple[Candidate, ...] = ()
+    queue_depth: int = 0
+    load: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStarted:
+    at: float
+    task_id: str
+    bot_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDone:
+    at: float
+    task_id: str
+    bot_id: str
+    attempt: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPutBack:
+    """An attempt ended without a result; it waits in the queue again, until `not_before` (unix seconds) if that is in
+    the future. `counted`: the attempt is held against the task. `held` keeps it back until a human releases it."""
+
+    at: float
+    task_id: str
+    bot_id: str
+    attempt: int
+    reason: str
+    counted: bool
+    not_before: float = 0.0
+    failure: Failure | None = None
+    held: str = ""
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDied:
+    """It is not tried again before a human says so."""
+
+    at: float
+    task_id: str
+    bot_id: str
+    attempt: int
+    reason: str
+    failure: Failure | None = None
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCancelled:
+    at: float
+    task_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskChanged:
+    """What is None stays as it is; `to` = "" is anyone, `held` = "" releases it."""
+
+    at: float
+    task_id: str
+    by: str
+    priority: int | None = None
+    to: str | None = None
+    held: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRevived:
+    """A human wants a dead or cancelled task to be done after all: its tries are counted anew."""
+
+    at: float
+    task_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFiled:
+    """Its answer stands in hive/responses under the name `response`, and the file it came from is in the archive."""
+
+    at: float
+    task_id: str
+    response: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformanceRecorded:
+    """How well the bot does this type of task, all that is known by now; `former_trend` and `former_score` are those of
+    before. `task_id` is what it was learned from, or "" where a human made it anew."""
+
+    at: float
+    bot_id: str
+    task_type: TaskType
+    task_id: str
+    succeeded: bool
+    duration_s: float
+    tokens: int
+    performance: Performance
+    former_trend: Trend = "unknown"
+    former_score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaled:
+    """A bot was started or is being drained for the sake of the load; `load` is the mean of its template's bots."""
+
+    at: float
+    bot_id: str
+    template: str
+    direction: Literal["up", "down", "replace"]
+    reason: str
+    queue_depth: int
+    load: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterSent:
+    """A message from a bot, or a human, to a bot; see letters.Letter for its fields."""
+
+    at: float
+    letter_id: str
+    from_bot: str
+    to_bot: str
+    text: str
+    priority: int
+    expires_at: float
+    reply_to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterHanded:
+    """It is given to its bot as the message `message_id`; `attempt` is the fencing token."""
+
+    at: float
+    letter_id: str
+    to_bot: str
+    attempt: int
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterDelivered:
+    at: float
+    letter_id: str
+    to_bot: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterRead:
+    """`by` is who marked it as read, or "" when its agent was given it."""
+
+    at: float
+    letter_id: str
+    to_bot: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterReturned:
+    """It did not get through and waits again; `counted`: the attempt is held against it."""
+
+    at: float
+    letter_id: str
+    to_bot: str
+    attempt: int
+    reason: str
+    counted: bool
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterFailed:
+    at: float
+    letter_id: str
+    to_bot: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterExpired:
+    at: float
+    letter_id: str
+    to_bot: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LettersCleaned:
+    """`count` expired ones are gone; what was read or delivered stays."""
+
+    at: float
+    count: int
+
+
+TaskEvent = (
+    TaskQueued
+    | TaskAssigned
+    | TaskStarted
+    | TaskDone
+    | TaskPutBack
+    | TaskDied
+    | TaskCancelled
+    | TaskChanged
+    | TaskRevived
+    | TaskFiled
+)
+"""What changes a task."""
+LetterEvent = LetterSent | LetterHanded | LetterDelivered | LetterRead | LetterReturned | LetterFailed | LetterExpired
+"""What changes a message between bots."""
+
 Event = (
     HiveOpened
     | HiveClosed
@@ -471,4 +762,28 @@ Event = (
     | BotLogged
     | AlertRaised
     | AlertCleared
+    | BotPaused
+    | BotUnpaused
+    | TaskQueued
+    | TaskRefused
+    | TaskDeferred
+    | TaskAssigned
+    | TaskStarted
+    | TaskDone
+    | TaskPutBack
+    | TaskDied
+    | TaskCancelled
+    | TaskChanged
+    | TaskRevived
+    | TaskFiled
+    | PerformanceRecorded
+    | Scaled
+    | LetterSent
+    | LetterHanded
+    | LetterDelivered
+    | LetterRead
+    | LetterReturned
+    | LetterFailed
+    | LetterExpired
+    | LettersCleaned
 )

@@ -9,6 +9,7 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import LIVE, Activity, BotSpec, BotState, ExitRecord, Health
 from deia_tui.core.breaker import Phase
 from deia_tui.core.turns import PermissionRequest
+from deia_tui.core.work import WorkView
 
 REPLACED = "again"
 """The reason of an AlertCleared that makes room for a newer alert of the same kind: the old one is forgotten."""
@@ -55,6 +56,9 @@ class BotView:
     `trouble` is what the agent suffers from while it goes on. `grants` are what a human allowed for always, as rules of
     a PermissionPolicy. `spent_usd` is what it has spent on `spent_day` (2026-01-31, UTC).
 
+    `paused`: it takes no new task, since somebody laid its PAUSE into hive/controls. `scaled`: it was started for the
+    sake of the load, and is stopped when it is not needed.
+
     `task` is the first line of the message being answered, `queued` the messages waiting behind it. `reason` says why
     the bot is where it is. `due_at` is the next start while backing off, SIGKILL while stopping. `wanted` is what a
     reboot would restore.
@@ -85,6 +89,8 @@ class BotView:
     grants: tuple[str, ...] = ()
     spent_day: str = ""
     spent_usd: float = 0.0
+    paused: bool = False
+    scaled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +152,7 @@ class Snapshot:
     seq: int = 0
     said: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     state: HiveState = HiveState()
+    work: WorkView = WorkView()
     telemetry: Telemetry = Telemetry()
 
 
@@ -164,7 +171,9 @@ def fold(state: HiveState, event: ev.Event) -> HiveState:
             return replace(state, alerts=_alerts(state.alerts, event))
         case ev.BotLaunched():
             old = state.bots.get(event.bot_id) or BotView(bot_id=event.bot_id, spec=event.spec)
-            return _put(state, replace(old, spec=event.spec, wanted=True, restarts=0, session=None, grants=()))
+            return _put(
+                state, replace(old, spec=event.spec, wanted=True, restarts=0, session=None, grants=(), scaled=False)
+            )
         case ev.ProviderPaused(provider=provider):
             pause = Pause(since=event.at, until=event.until, reason=event.reason)
             return replace(state, pauses=MappingProxyType({**state.pauses, provider: pause}))
@@ -173,6 +182,8 @@ def fold(state: HiveState, event: ev.Event) -> HiveState:
             return replace(state, pauses=MappingProxyType(left))
         case ev.HiveClosed() | ev.OutputAdded() | ev.BotLogged() | ev.ThoughtAdded() | ev.ToolCallChanged():
             return state
+        case _ if isinstance(event, ev.TaskEvent | ev.LetterEvent | ev.LettersCleaned):
+            return state  # work has a view of its own
         case _:
             bot = state.bots.get(event.bot_id)
             if bot is None:
@@ -253,6 +264,12 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
             return replace(bot, activity=Activity.IDLE, message_id=None, task="", trouble=trouble)
         case ev.TurnEnded():
             return replace(bot, queued=_without(bot.queued, event.message_id))
+        case ev.BotPaused():
+            return replace(bot, paused=True)
+        case ev.BotUnpaused():
+            return replace(bot, paused=False)
+        case ev.Scaled(direction="up"):
+            return replace(bot, scaled=True)
         case _:
             return bot
 

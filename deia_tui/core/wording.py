@@ -12,6 +12,7 @@ from deia_tui.core.stopping import waits_for
 from deia_tui.core.turns import PermissionRequest, Usage
 
 Level = Literal["info", "warning", "error"]
+WorkRemark = ev.TaskRefused | ev.TaskDeferred | ev.LettersCleaned
 
 
 ROUTINE = (ev.MessageAccepted, ev.TurnStarted)
@@ -109,8 +110,77 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
             return event.level, "log", event.text
         case ev.AlertRaised():
             return ("info" if event.level == "info" else "warning"), "alert", event.text
-        case ev.AlertCleared():  # pragma: no branch (exhaustive)
+        case ev.AlertCleared():
             return "info", "alert_cleared", event.reason
+        case ev.BotPaused():
+            return "info", "paused", "takes no new task: hive/controls says so"
+        case ev.BotUnpaused():
+            return "info", "unpaused", "takes tasks again"
+        case ev.Scaled():
+            doing = {"up": "started", "down": "drained", "replace": "replaced"}[event.direction]
+            return "info", "scaled", f"{doing} for {event.template}: {event.reason}"
+        case ev.PerformanceRecorded(performance=known):
+            well = f"{known.success_rate:.0%} done of {known.samples}, {known.duration_s:.0f} s each"
+            return "info", "performance", f"{event.task_type}: {well}, {known.trend}"
+        case _:
+            return describe_work(event)
+
+
+def describe_work(event: ev.TaskEvent | ev.LetterEvent | WorkRemark) -> tuple[Level, str, str]:
+    """The same of events about tasks and messages between bots."""
+    match event:
+        case ev.TaskQueued():
+            return "info", "task_queued", f"{event.task_id} P{event.priority} from {event.sender}: {event.title}"
+        case ev.TaskRefused():
+            return "warning", "task_refused", f"from {event.sender}: {event.queue_depth} wait already"
+        case ev.TaskDeferred():
+            return "info", "task_deferred", f"{event.task_id}: {event.reason}"
+        case ev.TaskAssigned():
+            why = f" · {event.reasons[0]}" if event.reasons else ""
+            return "info", "task_assigned", f"{event.task_id} to {event.bot_id}, attempt {event.attempt}{why}"
+        case ev.TaskStarted():
+            return "info", "task_started", f"{event.task_id}, attempt {event.attempt}"
+        case ev.TaskDone():
+            return "info", "task_done", f"{event.task_id} in {event.duration_s:.1f} s"
+        case ev.TaskPutBack():
+            level: Level = "warning" if event.counted else "info"
+            return level, "task_put_back", f"{event.task_id}: {event.reason}"
+        case ev.TaskDied():
+            return "error", "task_dead", f"{event.task_id}: {event.reason}"
+        case ev.TaskCancelled():
+            return "info", "task_cancelled", f"{event.task_id} by {event.by}"
+        case ev.TaskChanged():
+            return "info", "task_changed", f"{event.task_id} by {event.by}: {_changed(event)}"
+        case ev.TaskRevived():
+            return "info", "task_revived", f"{event.task_id} by {event.by}"
+        case ev.TaskFiled():
+            return "info", "task_filed", f"{event.task_id} → {event.response}"
+        case ev.LetterSent():
+            text = first_line(event.text)
+            return "info", "letter", f"P{event.priority} from {event.from_bot} to {event.to_bot}: {text}"
+        case ev.LetterHanded():
+            return "info", "letter_handed", f"{event.letter_id} to {event.to_bot}, attempt {event.attempt}"
+        case ev.LetterDelivered():
+            return "info", "letter_delivered", f"{event.letter_id} to {event.to_bot}"
+        case ev.LetterRead():
+            return "info", "letter_read", f"{event.letter_id} by {event.by or event.to_bot}"
+        case ev.LetterReturned():
+            return "warning", "letter_returned", f"{event.letter_id}: {event.reason}"
+        case ev.LetterFailed():
+            return "error", "letter_failed", f"{event.letter_id} to {event.to_bot}: {event.reason}"
+        case ev.LetterExpired():
+            return "warning", "letter_expired", f"{event.letter_id} to {event.to_bot}"
+        case ev.LettersCleaned():  # pragma: no branch (exhaustive)
+            return "info", "letters_cleaned", f"{event.count} expired"
+
+
+def _changed(event: ev.TaskChanged) -> str:
+    parts = [
+        "" if event.priority is None else f"P{event.priority}",
+        "" if event.to is None else f"for {event.to or 'anyone'}",
+        "" if event.held is None else (f"held: {event.held}" if event.held else "released"),
+    ]
+    return ", ".join(filter(None, parts)) or "nothing"
 
 
 def _used(usage: Usage, cost_usd: float | None) -> str:

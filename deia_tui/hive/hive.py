@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from sqlite3 import sqlite_version
 from types import MappingProxyType
 from typing import Literal, Self, assert_never
@@ -15,10 +15,12 @@ from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
 from deia_tui.core.alerts import PAUSED, Clear, Raise
 from deia_tui.core.bots import OFF, WITH_ALL, BotSpec, BotState
-from deia_tui.core.client import ChatTurn, Launchable, Recorded
+from deia_tui.core.client import ChatTurn, Launchable, Recorded, TaskDetail
 from deia_tui.core.costs import Cost
 from deia_tui.core.errors import BotUnreachable, CommandRejected, StoreError
+from deia_tui.core.letters import Letter
 from deia_tui.core.state import HiveState, Snapshot
+from deia_tui.core.tasks import Task, TaskState
 from deia_tui.engine.local import LocalEngine
 from deia_tui.engine.protocol import (
     Ended,
@@ -47,6 +49,7 @@ from deia_tui.hive.scribe import Scribe
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.hive.takeover import machine_restarted, take_over
 from deia_tui.hive.upkeep import Upkeep
+from deia_tui.hive.work import Work
 from deia_tui.hive.worktrees import Worktrees
 from deia_tui.preflight import Preflight
 from deia_tui.settings import Catalogue, agent_named
@@ -103,6 +106,7 @@ class Hive:
             chores = Chores(self._record)
             for work in (self._clock.beat, self._guard_lock, self._hosts.attend, self._scribe.keep_files):
                 chores.begin(work.__qualname__, work)
+            self._work = Work(self._around, self._roster, self._store, await self._store.open_work())
             for tended in (self._upkeep, self._around.providers, self._around.accounts):
                 chores.begin(f"{type(tended).__name__}.tend", tended.tend)
             try:
@@ -133,6 +137,8 @@ class Hive:
                 return [await self._roster.get(bot_id).send(command)]
             case cmd.AnswerPermission():
                 return await self._answer(command)
+            case _ if isinstance(command, cmd.WorkCommand):
+                return await self._work.submit(command)
             case cmd.ClearAlert(alert_id=alert_id):
                 return await self._clear(alert_id)
             case cmd.CloseHive(leave_bots=leave_bots, reason=reason):
@@ -189,6 +195,19 @@ class Hive:
         if bot_id is not None:
             self._roster.get(bot_id)
         return await self._store.costs(since_day=since_day, bot_id=bot_id)
+
+    async def tasks(
+        self, *, states: Collection[TaskState] = (), bot_id: str | None = None, offset: int = 0, limit: int = 200
+    ) -> Sequence[Task]:
+        return await self._store.tasks(states=states, bot_id=bot_id, offset=offset, limit=limit)
+
+    async def task(self, task_id: str) -> TaskDetail:
+        return await self._work.task(task_id)
+
+    async def letters(
+        self, *, bot_id: str | None = None, partner: str | None = None, offset: int = 0, limit: int = 200
+    ) -> Sequence[Letter]:
+        return await self._store.letters(bot_id=bot_id, partner=partner, offset=offset, limit=limit)
 
     async def launchables(self, *, look: bool = False) -> Sequence[Launchable]:
         catalogue = self._read_catalogue()

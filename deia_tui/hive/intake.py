@@ -9,6 +9,7 @@ from deia_tui.core import lifecycle as lc
 from deia_tui.core.commands import SendMessage
 from deia_tui.core.errors import CommandRejected
 from deia_tui.hive.handover import Handover
+from deia_tui.hive.mail import Errand
 from deia_tui.hive.messages import Messages
 from deia_tui.hive.record import Record
 
@@ -24,21 +25,29 @@ class Intake:
         self._handover = handover
         self._commit = commit
 
-    async def take(self, command: SendMessage, state: lc.State) -> str:
+    async def take(self, command: SendMessage, state: lc.State, errand: Errand | None = None) -> str:
         """Returns the message's id once it is stored. Raises CommandRejected or StoreError."""
         try:
-            self._messages.check(command, state)
+            self._messages.check(command, state, errand is not None)
             self._handover.check()
         except CommandRejected as refusal:
             self._note_pressure(command, refusal)
             raise
         message_id = command.message_id or uuid.uuid4().hex
         asked = ev.MessageQueued(
-            at=time.time(), bot_id=self._bot_id, message_id=message_id, sender=command.sender, text=command.text
+            at=time.time(),
+            bot_id=self._bot_id,
+            message_id=message_id,
+            sender=command.sender,
+            text=command.text,
+            priority=errand.priority if errand else 0,
+            task_id=errand.task_id if errand else "",
+            letter_id=errand.letter_id if errand else "",
         )
+        before: list[ev.Event] = [errand.event] if errand else []
         calls = self._messages.calls
         with calls.provisional():
-            if asked in await self._commit([asked, *calls.admit(message_id)]):
+            if asked in await self._commit([*before, asked, *calls.admit(message_id)]):
                 self._messages.outbox.add(asked)
             else:
                 await self._commit(calls.withdraw(message_id))

@@ -26,7 +26,7 @@ from deia_tui.hive.effects import announce, cancelled, spawned
 from deia_tui.hive.handover import Handover
 from deia_tui.hive.intake import Intake
 from deia_tui.hive.leavings import forget_run, lay_to_rest, read_spool
-from deia_tui.hive.mail import Frames, Inbox, Mail, Probed, Send, Undeliverable, Wish, answer
+from deia_tui.hive.mail import Errand, Frames, Inbox, Mail, Probed, Send, Undeliverable, Wish, Withdraw, answer
 from deia_tui.hive.messages import Messages
 from deia_tui.hive.record import STORE_RETRY_S
 from deia_tui.hive.surroundings import Surroundings
@@ -75,10 +75,16 @@ class Keeper:
         self.put(Wish(input, done, spec))
         await done
 
-    async def send(self, command: SendMessage) -> str:
+    async def send(self, command: SendMessage, errand: Errand | None = None) -> str:
         """Returns the message's id once it is stored. Raises CommandRejected."""
         done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.put(Send(command, done))
+        self.put(Send(command, done, errand))
+        return await done
+
+    async def withdraw(self, message_ids: Iterable[str]) -> frozenset[str]:
+        """Take back messages that no run has been given yet; those that were. They end as interrupted."""
+        done: asyncio.Future[frozenset[str]] = asyncio.get_running_loop().create_future()
+        self.put(Withdraw(frozenset(message_ids), done))
         return await done
 
     async def interrupt(self) -> None:
@@ -154,8 +160,10 @@ class Keeper:
         match mail:
             case Wish():
                 await answer(mail.done, self._take_wish(mail))
-            case Send(command=command, done=done):
-                await answer(done, self._intake.take(command, self.life.state))
+            case Send(command=command, done=done, errand=errand):
+                await answer(done, self._intake.take(command, self.life.state, errand))
+            case Withdraw(message_ids=message_ids, done=done):
+                await answer(done, self._withdraw(message_ids))
             case Frames(run=run, frames=frames, done=done):
                 await answer(done, self._take_frames(run, frames))
             case Placed():
@@ -198,6 +206,11 @@ class Keeper:
             view = self._around.record.state.bots.get(self.bot_id)
             process = f" (pid {view.pid})" if view is not None and view.pid else ""
             raise CommandRejected(f"{self.bot_id}{process}: {refusal}") from None
+
+    async def _withdraw(self, message_ids: frozenset[str]) -> frozenset[str]:
+        here = message_ids.intersection(self._messages.outbox.unhanded())
+        await self._record(self._messages.end(sorted(here), "interrupted", "taken back", run=self.life.run))
+        return here
 
     # Reports
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
 from deia_tui.core.bots import BotSpec
 from deia_tui.core.commands import SendMessage
@@ -25,11 +26,36 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Errand:
+    """What a message is sent for: `event` is committed with it, all or none; the lowest `priority` goes first."""
+
+    event: ev.TaskAssigned | ev.LetterHanded
+    priority: int
+
+    @property
+    def task_id(self) -> str:
+        return self.event.task_id if isinstance(self.event, ev.TaskAssigned) else ""
+
+    @property
+    def letter_id(self) -> str:
+        return self.event.letter_id if isinstance(self.event, ev.LetterHanded) else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """`done` gets the message's id once it is stored."""
 
     command: SendMessage
     done: asyncio.Future[str]
+    errand: Errand | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Take back what no run has been given yet; `done` gets the ids of those messages."""
+
+    message_ids: frozenset[str]
+    done: asyncio.Future[frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +83,7 @@ class Undeliverable:
     reason: str
 
 
-Mail = Wish | Send | Frames | Probed | Undeliverable | Placed | NotPlaced | Ended | lc.Ready | lc.Tick
+Mail = Wish | Send | Withdraw | Frames | Probed | Undeliverable | Placed | NotPlaced | Ended | lc.Ready | lc.Tick
 
 
 class Inbox:

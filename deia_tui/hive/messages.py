@@ -39,15 +39,15 @@ class Messages:
             if row.status == "running":
                 self.calls.began(row.message_id)
 
-    def check(self, message: SendMessage, state: lc.State) -> None:
-        """Raises CommandRejected for what the bot would not take now."""
+    def check(self, message: SendMessage, state: lc.State, is_errand: bool = False) -> None:
+        """Raises CommandRejected for what the bot would not take now. How many errands wait, who sends them counts."""
         check_form(message)
         match state:
             case lc.Off(how=how):
                 raise CommandRejected(f"{self._bot_id} is {how}: launch it before you write to it.")
             case lc.Stopping(then="stop"):
                 raise CommandRejected(f"{self._bot_id} is stopping: launch it again before you write to it.")
-        if len(self.outbox) >= MAX_QUEUED:
+        if len(self.outbox) >= MAX_QUEUED and not is_errand:
             raise CommandRejected(
                 f"Bot busy, please wait: {MAX_QUEUED} messages wait for {self._bot_id}.", status=429, retry_after_s=5.0
             )

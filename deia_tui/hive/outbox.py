@@ -46,6 +46,10 @@ class Outbox:
         """What the bot has not accepted, oldest first."""
         return list(self._waiting.values())
 
+    def unhanded(self) -> list[str]:
+        """What no run has been given yet."""
+        return [message_id for message_id in self._waiting if message_id not in self._handed]
+
     async def deliver(self, link: Link, leave: Leave, give_up: Callable[[str, str], None]) -> None:
         """Hand over what waits, in order and each with `leave`, until cancelled; `give_up(message_id, reason)` for what
         the bot refuses.
@@ -79,7 +83,14 @@ class Outbox:
 
 def queued(row: MessageRow) -> MessageQueued:
     return MessageQueued(
-        at=row.asked_at, bot_id=row.bot_id, message_id=row.message_id, sender=row.sender, text=row.text
+        at=row.asked_at,
+        bot_id=row.bot_id,
+        message_id=row.message_id,
+        sender=row.sender,
+        text=row.text,
+        priority=row.priority,
+        task_id=row.task_id,
+        letter_id=row.letter_id,
     )
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from deia_tui.core import events as ev
 from deia_tui.core.alerts import Clear, Raise, concerns, settle
@@ -24,7 +25,7 @@ class Record:
         self._snapshot = snapshot
         self._next_alert_id = next_alert_id
         self._publish_to = publish
-        self._listener: Callable[[Sequence[Recorded]], None] = lambda recorded: None
+        self._listeners: list[Callable[[Sequence[Recorded]], None]] = []
 
     @property
     def snapshot(self) -> Snapshot:
@@ -35,8 +36,8 @@ class Record:
         return self._snapshot.state
 
     def listen(self, listener: Callable[[Sequence[Recorded]], None]) -> None:
-        """Tell `listener` what was committed, in order; it must not block."""
-        self._listener = listener
+        """Tell `listener` too what was committed, in order; it must not block."""
+        self._listeners.append(listener)
 
     async def add(self, *events: ev.Event) -> list[ev.Event]:
         """Make events, and the alerts that follow from them, durable and known. Raises StoreError.
@@ -57,7 +58,7 @@ class Record:
 
     def remark(self, event: ev.Event) -> None:
         """For the logs only: it is not stored and changes nothing."""
-        self._listener([Recorded(self._snapshot.seq, event)])
+        self._tell([Recorded(self._snapshot.seq, event)])
 
     async def addressee(self, message_id: str) -> str | None:
         """The bot a message that is stored was sent to."""
@@ -78,6 +79,16 @@ class Record:
     def measure(self, telemetry: Telemetry) -> None:
         """Show new samples; they are not events."""
         self._publish(replace(self._snapshot, telemetry=telemetry))
+
+    def show_work(self, **changes: Any) -> None:
+        """Show how much work there is now: changed fields of WorkView; they are not events."""
+        work = replace(self._snapshot.work, **changes)
+        if work != self._snapshot.work:
+            self._publish(replace(self._snapshot, work=work))
+
+    def _tell(self, recorded: Sequence[Recorded]) -> None:
+        for listener in self._listeners:
+            listener(recorded)
 
     def _settled(self, wanted: Sequence[Raise | Clear]) -> Sequence[ev.Event]:
         if not wanted:
@@ -101,7 +112,7 @@ class Record:
         news = {bot_id: entry.seq for entry in recorded if (bot_id := getattr(entry.event, "bot_id", None))}
         said = MappingProxyType({**self._snapshot.said, **news})
         self._publish(replace(self._snapshot, seq=seq, said=said, state=state))
-        self._listener(recorded)
+        self._tell(recorded)
         return [entry.event for entry in recorded]
 
     def _publish(self, snapshot: Snapshot) -> None:

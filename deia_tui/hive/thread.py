@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deia_tui.core.client import ChatTurn, Launchable, Recorded
+from deia_tui.core.client import ChatTurn, Launchable, Recorded, TaskDetail
 from deia_tui.core.commands import Command, Outcome
 from deia_tui.core.errors import CommandRejected
+from deia_tui.core.letters import Letter
 from deia_tui.core.state import Snapshot
+from deia_tui.core.tasks import Task, TaskState
 
 if TYPE_CHECKING:
     from deia_tui.hive.hive import Hive
@@ -89,6 +91,19 @@ class HiveThread:
         self, *, bot_id: str | None = None, after: int = 0, limit: int = 500, newest: bool = False
     ) -> Sequence[Recorded]:
         return await self._call(lambda hive: hive.events(bot_id=bot_id, after=after, limit=limit, newest=newest))
+
+    async def tasks(
+        self, *, states: Collection[TaskState] = (), bot_id: str | None = None, offset: int = 0, limit: int = 200
+    ) -> Sequence[Task]:
+        return await self._call(lambda hive: hive.tasks(states=states, bot_id=bot_id, offset=offset, limit=limit))
+
+    async def task(self, task_id: str) -> TaskDetail:
+        return await self._call(lambda hive: hive.task(task_id))
+
+    async def letters(
+        self, *, bot_id: str | None = None, partner: str | None = None, offset: int = 0, limit: int = 200
+    ) -> Sequence[Letter]:
+        return await self._call(lambda hive: hive.letters(bot_id=bot_id, partner=partner, offset=offset, limit=limit))
 
     async def launchables(self, *, look: bool = False) -> Sequence[Launchable]:
         return await self._call(lambda hive: hive.launchables(look=look))

@@ -3,15 +3,18 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
 from deia_tui.core import codec
 from deia_tui.core import events as ev
 from deia_tui.core.client import Recorded
+from deia_tui.core.letters import Letter, fold_letter
 from deia_tui.core.state import day_of, first_line
-from deia_tui.store import rows
+from deia_tui.core.taskmoves import fold_task
+from deia_tui.core.tasks import Task
+from deia_tui.store import rows, workrows
 from deia_tui.store.rows import BotRow, RunKey, RunRow, Values
 
 Statement = tuple[str, Values]
@@ -21,34 +24,58 @@ _ROWS = 250
 
 @dataclass(slots=True)
 class Tables:
-    """What is known of the database: the last `seq`, every bot, at least the last run of each, and the message ids
-    that were looked up and exist."""
+    """What is known of the database: the last `seq`, every bot, at least the last run of each, and of message ids,
+    tasks and letters those that were looked up and exist."""
 
     seq: int
     bots: dict[str, BotRow]
     runs: dict[RunKey, RunRow]
     asked: set[str]
+    tasks: dict[str, Task] = field(default_factory=dict)
+    letters: dict[str, Letter] = field(default_factory=dict)
 
     def copy(self) -> "Tables":
-        return Tables(self.seq, dict(self.bots), dict(self.runs), set(self.asked))
+        return replace(
+            self,
+            bots=dict(self.bots),
+            runs=dict(self.runs),
+            asked=set(self.asked),
+            tasks=dict(self.tasks),
+            letters=dict(self.letters),
+        )
 
-    def unknown(self, events: Iterable[ev.Event]) -> tuple[set[RunKey], set[str]]:
-        """The former runs and the message ids that must be looked up before these events are added."""
-        runs, asked = set[RunKey](), set[str]()
+    def unknown(self, events: Iterable[ev.Event]) -> "Unknown":
+        """What must be looked up before these events are added."""
+        unknown = Unknown()
         for event in events:
             if isinstance(event, ev.MessageQueued):
-                asked.add(event.message_id)
+                unknown.asked.add(event.message_id)
+            elif isinstance(event, ev.TaskEvent):
+                unknown.tasks.add(event.task_id)
+            elif isinstance(event, ev.LetterEvent):
+                unknown.letters.add(event.letter_id)
             elif (key := _run_key(event)) and key not in self.runs:
                 bot = self.bots.get(key[0])
                 if bot and key[1] <= bot.view.run:
-                    runs.add(key)
-        return runs, asked
+                    unknown.runs.add(key)
+        return unknown
 
     def forget(self) -> None:
         """Drop what need not be remembered between two batches."""
-        self.asked.clear()
+        for looked_up in (self.asked, self.tasks, self.letters):
+            looked_up.clear()
         if len(self.runs) > len(self.bots):
             self.runs = {key: row for key, row in self.runs.items() if self.bots[key[0]].view.run <= key[1]}
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Former runs, and ids of messages, tasks and letters."""
+
+    runs: set[RunKey] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    tasks: set[str] = field(default_factory=set)
+    letters: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +117,13 @@ _EVENT = _Insert("events", ("seq", "at", "type", "bot_id", "data"))
 _OUTPUT = _Insert("output", ("seq", "at", "bot_id", "run", "message_id", "text", "source_seq"))
 _BOT = _upsert("bots", rows.BOT_COLUMNS, "bot_id")
 _RUN = _upsert("runs", rows.RUN_COLUMNS, "bot_id", "run")
-_ASK = _Insert("messages", ("message_id", "bot_id", "sender", "text", "subject", "status", "asked_at", "since_seq"))
+_ASK = _Insert(
+    "messages",
+    (
+        *("message_id", "bot_id", "sender", "text", "subject", "status", "asked_at", "since_seq"),
+        *("priority", "task_id", "letter_id"),
+    ),
+)
 _ACCEPT = _Update(
     "UPDATE messages SET status = 'accepted', run = ?, accepted_at = ?, since_seq = ? "
     "WHERE message_id = ? AND status = 'queued'"
@@ -126,9 +159,19 @@ def _ledger(table: str, *key: str) -> _Insert:
 _USED_IN_TURN = _ledger("usage_of_turn", "message_id", "model")
 _USED_IN_DAY = _ledger("usage_of_day", "day", "bot_id", "model")
 
+_TASK = _upsert("tasks", workrows.TASK_COLUMNS, "task_id")
+_ATTEMPT = _Insert("attempts", workrows.ATTEMPT_COLUMNS)
+_ATTEMPT_STARTED = _Update("UPDATE attempts SET started_at = ? WHERE (task_id, attempt) = (?, ?)")
+_ATTEMPT_ENDED = _Update(
+    "UPDATE attempts SET ended_at = ?, outcome = ?, error = ? WHERE (task_id, attempt) = (?, ?) AND ended_at IS NULL"
+)
+_PERFORMANCE = _upsert("performance", workrows.PERFORMANCE_COLUMNS, "bot_id", "task_type")
+_LETTER = _upsert("letters", workrows.LETTER_COLUMNS, "letter_id")
+
 _ORDER = (
     *(_EVENT, _OUTPUT, _BOT, _RUN, _ASK, _ACCEPT, _START, _END, _BREAKER, _ALERT, _CLEAR),
     *(_ASKED, _ANSWERED, _ABANDONED, _PAUSE, _RESUME, _USED_IN_TURN, _USED_IN_DAY),
+    *(_TASK, _ATTEMPT, _ATTEMPT_STARTED, _ATTEMPT_ENDED, _PERFORMANCE, _LETTER),
 )
 """Bots come before what refers to them, and a message's steps in the order they happen."""
 
@@ -141,10 +184,13 @@ class Draft:
         self._rows: defaultdict[_Insert | _Update, list[Values]] = defaultdict(list)
         self._bots: set[str] = set()
         self._runs: set[RunKey] = set()
+        self._tasks: set[str] = set()
+        self._letters: set[str] = set()
 
     def add(self, event: ev.Event) -> Recorded | None:
-        """The event with its number; None when it is there already (a replayed frame, a message asked twice)."""
-        if self._is_known(event):
+        """The event with its number; None when it is there already (a replayed frame, a message asked twice) or comes
+        too late to change what it is about (a task's former attempt)."""
+        if self._is_known(event) or self._is_stale(event):
             return None
         self.tables.seq += 1
         self._keep(event, self.tables.seq)
@@ -158,6 +204,8 @@ class Draft:
         """What to execute, in order."""
         self._rows[_BOT] = [rows.bot_values(self.tables.bots[bot_id]) for bot_id in self._bots]
         self._rows[_RUN] = [rows.run_values(self.tables.runs[key]) for key in self._runs]
+        self._rows[_TASK] = [workrows.task_values(self.tables.tasks[task_id]) for task_id in self._tasks]
+        self._rows[_LETTER] = [workrows.letter_values(self.tables.letters[letter_id]) for letter_id in self._letters]
         return chain.from_iterable(change.statements(self._rows[change]) for change in _ORDER)
 
     def _is_known(self, event: ev.Event) -> bool:
@@ -170,6 +218,24 @@ class Draft:
             return False
         run = self.tables.runs.get(_run_key(event) or ("", 0))
         return run is not None and source_seq <= run.last_seq
+
+    def _is_stale(self, event: ev.Event) -> bool:
+        """Does it leave its task or letter as it is? Otherwise it changes that."""
+        if isinstance(event, ev.TaskEvent):
+            task = self.tables.tasks.get(event.task_id)
+            moved = fold_task(task, event)
+            if moved is None or moved is task:
+                return True
+            self.tables.tasks[event.task_id] = moved
+            self._tasks.add(event.task_id)
+        elif isinstance(event, ev.LetterEvent):
+            letter = self.tables.letters.get(event.letter_id)
+            changed = fold_letter(letter, event)
+            if changed is None or changed is letter:
+                return True
+            self.tables.letters[event.letter_id] = changed
+            self._letters.add(event.letter_id)
+        return False
 
     def _keep(self, event: ev.Event, seq: int) -> None:
         if isinstance(event, ev.OutputAdded):
@@ -204,7 +270,8 @@ class Draft:
         match event:
             case ev.MessageQueued():
                 about = (event.message_id, event.bot_id, event.sender, event.text, first_line(event.text))
-                self._rows[_ASK].append((*about, "queued", event.at, seq))
+                kind = (event.priority, event.task_id, event.letter_id)
+                self._rows[_ASK].append((*about, "queued", event.at, seq, *kind))
             case ev.MessageAccepted():
                 self._rows[_ACCEPT].append((event.run, event.at, seq, event.message_id))
             case ev.TurnStarted():
@@ -235,6 +302,18 @@ class Draft:
                 counts = (*tokens, cost or 0.0, int(cost is None))
                 self._rows[_USED_IN_TURN].append((event.message_id, usage.model, *counts))
                 self._rows[_USED_IN_DAY].append((day_of(event.at), event.bot_id, usage.model, *counts))
+            case ev.TaskAssigned():
+                self._rows[_ATTEMPT].append(workrows.attempt_values(event))
+            case ev.TaskStarted():
+                self._rows[_ATTEMPT_STARTED].append((event.at, event.task_id, event.attempt))
+            case ev.TaskDone() | ev.TaskPutBack() | ev.TaskDied():
+                ended_so = workrows.outcome_of(event)
+                self._rows[_ATTEMPT_ENDED].append((event.at, *ended_so, event.task_id, event.attempt))
+            case ev.TaskCancelled():
+                attempt = self.tables.tasks[event.task_id].attempt
+                self._rows[_ATTEMPT_ENDED].append((event.at, "cancelled", f"by {event.by}", event.task_id, attempt))
+            case ev.PerformanceRecorded():
+                self._rows[_PERFORMANCE].append(workrows.performance_values(event))
             case _:
                 pass
 

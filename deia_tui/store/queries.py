@@ -36,6 +36,9 @@ class MessageRow:
     status: str
     asked_at: float
     accepted_at: float | None
+    priority: int = 0
+    task_id: str = ""
+    letter_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +227,7 @@ async def _pauses(connection: aiosqlite.Connection) -> dict[str, Pause]:
 
 
 async def _unfinished(connection: aiosqlite.Connection) -> dict[str, tuple[MessageRow, ...]]:
-    names = "number, message_id, bot_id, run, sender, text, status, asked_at, accepted_at"
+    names = "number, message_id, bot_id, run, sender, text, status, asked_at, accepted_at, priority, task_id, letter_id"
     found = await fetch(connection, f"SELECT {names} FROM messages WHERE ended_at IS NULL ORDER BY bot_id, number")
     by_bot = groupby((MessageRow(**dict(row)) for row in found), key=lambda message: message.bot_id)
     return {bot_id: tuple(messages) for bot_id, messages in by_bot}

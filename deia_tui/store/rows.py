@@ -67,7 +67,7 @@ class BreakerRow:
 BOT_COLUMNS = (
     *("bot_id", "spec", "exit", "created_at", "first_run"),
     *("wanted", "state", "activity", "since", "reason", "run", "restarts", "pid", "port", "due_at"),
-    *("health", "message_id", "task", "trouble", "spent_day", "spent_usd", "session", "grants"),
+    *("health", "message_id", "task", "trouble", "spent_day", "spent_usd", "scaled", "session", "grants"),
 )
 _VIEW_COLUMNS = BOT_COLUMNS[5:-2]
 RUN_COLUMNS = tuple(field.name for field in fields(RunRow))
@@ -95,6 +95,7 @@ def breaker_values(row: BreakerRow) -> Values:
 def read_bot(row: sqlite3.Row, breaker: BreakerRow | None, queued: tuple[tuple[str, str], ...]) -> BotRow:
     kept = {name: row[name] for name in _VIEW_COLUMNS}
     kept["wanted"] = bool(row["wanted"])
+    kept["scaled"] = bool(row["scaled"])
     kept["state"] = BotState(row["state"])
     kept["activity"] = Activity(row["activity"])
     kept["health"] = Health(row["health"])

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from deia_tui.core.client import ChatTurn, Recorded
 from deia_tui.core.costs import Cost
 from deia_tui.core.events import Event
 from deia_tui.core.journal import Sample
+from deia_tui.core.letters import Letter
+from deia_tui.core.tasks import Attempt, Task, TaskState
 from deia_tui.folder import Folder
-from deia_tui.store import chats, queries
+from deia_tui.store import chats, queries, workqueries
 from deia_tui.store.backup import Backup, restore, rotate, save, take, unfinished
 from deia_tui.store.database import migrate, migrations, open_reader, open_writer, transaction, translated
 from deia_tui.store.integrity import Verdict, inspect, means_damage
@@ -23,6 +25,7 @@ from deia_tui.store.queries import Loaded
 from deia_tui.store.retention import Pruner, Retention, change
 from deia_tui.store.samples import Samples
 from deia_tui.store.threads import in_thread
+from deia_tui.store.workqueries import OpenWork
 from deia_tui.store.writer import Writer
 
 
@@ -133,6 +136,64 @@ class Store:
         """What was used since a day (2026-01-31, UTC), that day included."""
         with translated(self._path):
             return await queries.costs(self._reader, since_day=since_day, bot_id=bot_id)
+
+    # Work
+
+    async def open_work(self) -> OpenWork:
+        """Every task and letter that has not ended, and how well bots do their work."""
+        with translated(self._path):
+            return await workqueries.open_work(self._reader)
+
+    async def tasks(
+        self,
+        *,
+        states: Collection[TaskState] = (),
+        bot_id: str | None = None,
+        offset: int = 0,
+        limit: int = 200,
+        ageing_s: float = 600.0,
+    ) -> list[Task]:
+        """As HiveClient.tasks; `ageing_s` is the time in which a task that waits rises by one priority."""
+        with translated(self._path):
+            return await workqueries.tasks(
+                self._reader, states=states, bot_id=bot_id, offset=offset, limit=limit, ageing_s=ageing_s
+            )
+
+    async def task(self, task_id: str) -> Task | None:
+        """With all of its text."""
+        with translated(self._path):
+            return await workqueries.task(self._reader, task_id)
+
+    async def task_of_file(self, source: str) -> Task | None:
+        """The task that came from a file, by its path relative to hive/tasks."""
+        with translated(self._path):
+            return await workqueries.task_of_file(self._reader, source)
+
+    async def attempts(self, task_id: str) -> list[Attempt]:
+        """Oldest first."""
+        with translated(self._path):
+            return await workqueries.attempts(self._reader, task_id)
+
+    async def states_of(self, task_ids: Collection[str]) -> dict[str, TaskState]:
+        """How these tasks stand; one that nobody knows is left out."""
+        with translated(self._path):
+            return await workqueries.states_of(self._reader, task_ids)
+
+    async def unanswered(self, *, limit: int = 100) -> list[Task]:
+        """Tasks that ended, and whose answer is in no file yet; oldest first."""
+        with translated(self._path):
+            return await workqueries.unanswered(self._reader, limit=limit)
+
+    async def letters(
+        self, *, bot_id: str | None = None, partner: str | None = None, offset: int = 0, limit: int = 200
+    ) -> list[Letter]:
+        """As HiveClient.letters."""
+        with translated(self._path):
+            return await workqueries.letters(self._reader, bot_id=bot_id, partner=partner, offset=offset, limit=limit)
+
+    async def letter(self, letter_id: str) -> Letter | None:
+        with translated(self._path):
+            return await workqueries.letter(self._reader, letter_id)
 
     async def add_samples(self, at: float, rows: Mapping[str, Sample]) -> None:
         """Telemetry of one second, of every bot that lives."""

@@ -18,9 +18,10 @@ import aiosqlite
 from deia_tui.core.client import Recorded
 from deia_tui.core.errors import StoreError
 from deia_tui.core.events import Event
-from deia_tui.store import rows
+from deia_tui.store import rows, workrows
 from deia_tui.store.database import explain, translated
 from deia_tui.store.draft import Draft, Tables
+from deia_tui.store.workqueries import rows_of
 
 _BAD_UNIT = (
     *(sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
@@ -182,14 +183,18 @@ class Writer:
         return draft.tables
 
     async def _look_up(self, tables: Tables, events: Sequence[Event]) -> None:
-        """Read what is not remembered: message ids, and runs before the last."""
-        runs, message_ids = tables.unknown(events)
-        for key in runs:
+        """Read what is not remembered: message ids, runs before the last, tasks, letters."""
+        unknown = tables.unknown(events)
+        for key in unknown.runs:
             for row in await self._fetch("SELECT * FROM runs WHERE (bot_id, run) = (?, ?)", *key):
                 tables.runs[key] = rows.read_run(row)
-        if message_ids:
+        if unknown.asked:
             known = "SELECT message_id FROM messages WHERE message_id IN (SELECT value FROM json_each(?))"
-            tables.asked.update(row["message_id"] for row in await self._fetch(known, json.dumps(list(message_ids))))
+            tables.asked.update(row["message_id"] for row in await self._fetch(known, json.dumps(list(unknown.asked))))
+        for row in await rows_of(self._connection, "tasks", "task_id", unknown.tasks):
+            tables.tasks[row["task_id"]] = workrows.read_task(row)
+        for row in await rows_of(self._connection, "letters", "letter_id", unknown.letters):
+            tables.letters[row["letter_id"]] = workrows.read_letter(row)
 
     async def _fetch(self, sql: str, *values: object) -> Iterable[sqlite3.Row]:
         return await self._connection.execute_fetchall(sql, values)

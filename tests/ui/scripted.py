@@ -7,18 +7,20 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core.bots import AgentSpec, BotSpec, ExitRecord
-from deia_tui.core.client import ChatTurn, Launchable, Recorded
+from deia_tui.core.client import ChatTurn, Launchable, Recorded, TaskDetail
 from deia_tui.core.conversation import add, answer_of
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.ids import check_bot_id, next_bot_ids
+from deia_tui.core.letters import Letter
 from deia_tui.core.state import BotView, HiveState, Snapshot, Telemetry, fold, is_live
+from deia_tui.core.tasks import Task, TaskState
 from deia_tui.core.turns import OptionKind, Outcome, PermissionOption, PermissionRequest
 
 SHELL = AgentSpec(name="shell", kind="shell")
@@ -43,6 +45,8 @@ class ScriptedHive:
         self._snapshot = Snapshot(state=HiveState(folder="~/hive/.deia"))
         self._recorded: list[Recorded] = []
         self._turns: dict[str, list[ChatTurn]] = {}
+        self._tasks: dict[str, Task] = {}
+        self._letters: dict[str, Letter] = {}
         self._wakes: list[Callable[[], None]] = []
         self._numbers = itertools.count(1)
         if opened:
@@ -89,6 +93,21 @@ class ScriptedHive:
         with self._lock:
             rows = [row for row in self._recorded if row.seq > after and bot_id in (None, bot_of(row.event))]
             return rows[-limit:] if newest else rows[:limit]
+
+    async def tasks(
+        self, *, states: Collection[TaskState] = (), bot_id: str | None = None, offset: int = 0, limit: int = 200
+    ) -> Sequence[Task]:
+        with self._lock:
+            kept = [task for task in self._tasks.values() if not states or task.state in states]
+            return [task for task in kept if bot_id in (None, task.to, task.bot_id)][offset : offset + limit]
+
+    async def task(self, task_id: str) -> TaskDetail:
+        return TaskDetail(task=self._tasks[task_id])
+
+    async def letters(
+        self, *, bot_id: str | None = None, partner: str | None = None, offset: int = 0, limit: int = 200
+    ) -> Sequence[Letter]:
+        return list(self._letters.values())[offset : offset + limit]
 
     async def launchables(self, *, look: bool = False) -> Sequence[Launchable]:
         if not look:

@@ -1,0 +1,89 @@
+"""Messages between bots, called letters here, since "message" is what a bot's agent is given: what one is, and how it
+moves.
+
+    pending ─▶ delivered ─▶ read          pending ─▶ expired, when its time is over
+       ▲           │  └───▶ failed, when every try failed
+       └───────────┘ its bot ended before it was read
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from deia_tui.core import events as ev
+from deia_tui.core.tasks import NORMAL
+
+TTL_S = 3600.0
+
+
+class LetterState(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    """The bot has it; its agent may not have seen it yet."""
+    READ = "read"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """Times are unix seconds. `from_bot` is a bot or a human's name, `to_bot` a bot. `reply_to` is the letter it
+    answers. `attempt` counts hand-overs, `tries` those that are held against it; `not_before` is when the next may be.
+    """
+
+    letter_id: str
+    from_bot: str
+    to_bot: str
+    text: str
+    priority: int = NORMAL
+    reply_to: str = ""
+    sent_at: float
+    expires_at: float
+    state: LetterState = LetterState.PENDING
+    since: float
+    attempt: int = 0
+    tries: int = 0
+    not_before: float = 0.0
+    message_id: str = ""
+    error: str = ""
+
+
+def fold_letter(letter: Letter | None, event: ev.LetterEvent) -> Letter | None:
+    """The letter after an event of its own; the very object it was when the event is stale and changes nothing."""
+    if letter is None:
+        return _sent(event) if isinstance(event, ev.LetterSent) else None
+    match event:
+        case ev.LetterHanded() if letter.state is LetterState.PENDING and event.attempt == letter.attempt + 1:
+            return replace(
+                letter, attempt=event.attempt, tries=letter.tries + 1, message_id=event.message_id, since=event.at
+            )
+        case ev.LetterDelivered() if letter.state is LetterState.PENDING and event.attempt == letter.attempt:
+            return replace(letter, state=LetterState.DELIVERED, since=event.at)
+        case ev.LetterRead() if letter.state in (LetterState.PENDING, LetterState.DELIVERED):
+            return replace(letter, state=LetterState.READ, since=event.at)
+        case ev.LetterReturned() if letter.state in _OPEN and event.attempt == letter.attempt:
+            tries = letter.tries - (not event.counted)
+            back = replace(letter, state=LetterState.PENDING, since=event.at, tries=tries, error=event.reason)
+            return replace(back, not_before=event.not_before, message_id="")
+        case ev.LetterFailed() if letter.state in _OPEN:
+            return replace(letter, state=LetterState.FAILED, since=event.at, error=event.reason)
+        case ev.LetterExpired() if letter.state is LetterState.PENDING:
+            return replace(letter, state=LetterState.EXPIRED, since=event.at)
+        case _:
+            return letter
+
+
+_OPEN = frozenset({LetterState.PENDING, LetterState.DELIVERED})
+
+
+def _sent(event: ev.LetterSent) -> Letter:
+    return Letter(
+        letter_id=event.letter_id,
+        from_bot=event.from_bot,
+        to_bot=event.to_bot,
+        text=event.text,
+        priority=event.priority,
+        reply_to=event.reply_to,
+        sent_at=event.at,
+        expires_at=event.expires_at,
+        since=event.at,
+    )

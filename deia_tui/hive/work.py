@@ -1,0 +1,31 @@
+"""The parts of a hive that deal with work, put together: who queues and hands out tasks, who carries messages between
+bots, who looks after task files, who starts bots for the load."""
+
+from deia_tui.core import commands as cmd
+from deia_tui.core.client import TaskDetail
+from deia_tui.core.errors import CommandRejected
+from deia_tui.hive.roster import Roster
+from deia_tui.hive.surroundings import Surroundings
+from deia_tui.store.store import Store
+from deia_tui.store.workqueries import OpenWork
+
+
+class Work:
+    def __init__(self, around: Surroundings, roster: Roster, store: Store, found: OpenWork) -> None:
+        """`found` is what had not ended when the last supervisor did."""
+        self._around = around
+        self._roster = roster
+        self._store = store
+        self._found = found
+
+    async def submit(self, command: cmd.WorkCommand) -> cmd.Outcome:
+        raise CommandRejected("This supervisor does no tasks yet.", status=501)
+
+    async def task(self, task_id: str) -> TaskDetail:
+        """Raises CommandRejected (404) for one that nobody knows."""
+        task = await self._store.task(task_id)
+        if task is None:
+            raise CommandRejected(f"There is no task '{task_id[:40]}'.", status=404)
+        attempts = await self._store.attempts(task_id)
+        needs = await self._store.states_of(task.after)
+        return TaskDetail(task=task, attempts=attempts, needs=tuple(needs.items()))

@@ -1,0 +1,90 @@
+-- The work of a hive: tasks and their attempts, how well bots do them, and messages between bots ("letters", since
+-- "messages" are what agents are given).
+
+ALTER TABLE messages ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN task_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE messages ADD COLUMN letter_id TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE bots ADD COLUMN scaled INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE tasks (
+    task_id TEXT PRIMARY KEY,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    addressee TEXT NOT NULL, -- a bot, or "" for anyone
+    priority INTEGER NOT NULL,
+    task_type TEXT NOT NULL,
+    after TEXT NOT NULL, -- task ids as a JSON list
+    source TEXT NOT NULL, -- the file it came from, relative to hive/tasks, or ""
+    created_at REAL NOT NULL,
+    state TEXT NOT NULL,
+    since REAL NOT NULL,
+    attempt INTEGER NOT NULL, -- the fencing token
+    tries INTEGER NOT NULL,
+    held TEXT NOT NULL,
+    not_before REAL NOT NULL,
+    bot_id TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    started_at REAL,
+    ended_at REAL,
+    error TEXT NOT NULL,
+    response TEXT NOT NULL -- the name of its answer's file, once that is written
+) WITHOUT ROWID;
+
+CREATE INDEX tasks_open ON tasks (state, created_at) WHERE ended_at IS NULL;
+
+CREATE INDEX tasks_ended ON tasks (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE INDEX tasks_unanswered ON tasks (ended_at) WHERE ended_at IS NOT NULL AND response = '';
+
+CREATE UNIQUE INDEX tasks_of_file ON tasks (source) WHERE source <> '';
+
+CREATE TABLE attempts (
+    task_id TEXT NOT NULL REFERENCES tasks,
+    attempt INTEGER NOT NULL,
+    bot_id TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    assigned_at REAL NOT NULL,
+    started_at REAL,
+    ended_at REAL,
+    outcome TEXT NOT NULL DEFAULT '',
+    error TEXT NOT NULL DEFAULT '',
+    reasons TEXT NOT NULL, -- as a JSON list
+    confidence REAL,
+    PRIMARY KEY (task_id, attempt)
+) WITHOUT ROWID;
+
+CREATE TABLE performance (
+    bot_id TEXT NOT NULL,
+    task_type TEXT NOT NULL,
+    samples INTEGER NOT NULL,
+    success_rate REAL NOT NULL,
+    duration_s REAL NOT NULL,
+    tokens REAL NOT NULL,
+    score REAL NOT NULL,
+    trend TEXT NOT NULL,
+    PRIMARY KEY (bot_id, task_type)
+) WITHOUT ROWID;
+
+CREATE TABLE letters (
+    letter_id TEXT PRIMARY KEY,
+    from_bot TEXT NOT NULL,
+    to_bot TEXT NOT NULL,
+    text TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    reply_to TEXT NOT NULL,
+    sent_at REAL NOT NULL,
+    expires_at REAL NOT NULL,
+    state TEXT NOT NULL,
+    since REAL NOT NULL,
+    attempt INTEGER NOT NULL, -- the fencing token
+    tries INTEGER NOT NULL,
+    not_before REAL NOT NULL,
+    message_id TEXT NOT NULL,
+    error TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX letters_open ON letters (to_bot, sent_at) WHERE state IN ('pending', 'delivered');
+
+CREATE INDEX letters_by_time ON letters (sent_at);
