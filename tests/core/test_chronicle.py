@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from deia_tui.core import events as ev
 from deia_tui.core.bots import AgentSpec, BotSpec, BotState, ExitRecord
-from deia_tui.core.chronicle import APPROVALS_FILE, BACKPRESSURE_FILE, HEALTH_FILE, MESSAGING_FILE, Chronicle
+from deia_tui.core.chronicle import Chronicle
+from deia_tui.core.journals import approvals, backpressure, health, messaging
 from deia_tui.core.metrics import Metrics
 from deia_tui.core.state import REPLACED, Alert, BotView, HiveState
 from deia_tui.core.turns import PermissionRequest, PlanEntry, ToolCall, Usage
@@ -46,7 +47,7 @@ def ended(status: str = "answered", error: str = "", *, duration_s: float = 1.0)
 
 def test_a_message_on_its_way() -> None:
     accepted = ev.MessageAccepted(at=AT, bot_id="B", run=1, message_id="m", source_seq=1)
-    rows = lines(chronicle(), MESSAGING_FILE, asked(), accepted, started(), ended("failed", "exit 1 token=abc"))
+    rows = lines(chronicle(), messaging.FILE, asked(), accepted, started(), ended("failed", "exit 1 token=abc"))
     assert [(row["event"], row["status"]) for row in rows] == [
         ("message_queued", "pending"),
         ("message_delivered", "delivered"),
@@ -61,8 +62,8 @@ def test_a_message_on_its_way() -> None:
 
 def test_an_answered_message_is_in_the_activity_only_and_its_sender_forgotten() -> None:
     written = chronicle()
-    assert len(lines(written, MESSAGING_FILE, asked(), ended())) == 1
-    assert lines(written, MESSAGING_FILE, started())[0]["from_bot"] is None
+    assert len(lines(written, messaging.FILE, asked(), ended())) == 1
+    assert lines(written, messaging.FILE, started())[0]["from_bot"] is None
 
 
 def test_an_alert_and_its_end() -> None:
@@ -80,7 +81,7 @@ def test_an_alert_and_its_end() -> None:
     critical = ev.AlertRaised(at=AT, alert_id=2, bot_id=None, kind="disk", level="critical", text="", action="free it")
     clear = ev.AlertCleared(at=AT, alert_id=1, bot_id="B", reason="back")
     replaced = ev.AlertCleared(at=AT, alert_id=2, bot_id=None, reason=REPLACED)
-    rows = lines(chronicle(), HEALTH_FILE, raised, critical, clear, replaced, clear)
+    rows = lines(chronicle(), health.FILE, raised, critical, clear, replaced, clear)
     assert list(rows[0].items()) == [
         ("timestamp", STAMP),
         ("event", "alert_triggered"),
@@ -99,7 +100,7 @@ def test_an_alert_and_its_end() -> None:
 def test_alerts_of_a_former_supervisor_recover_too() -> None:
     alert = Alert(alert_id=7, bot_id="B", kind="cpu", level="warning", text="", action="", raised_at=AT)
     clear = ev.AlertCleared(at=AT, alert_id=7, bot_id="B", reason="back")
-    (row,) = lines(chronicle(HiveState(alerts=(alert,))), HEALTH_FILE, clear)
+    (row,) = lines(chronicle(HiveState(alerts=(alert,))), health.FILE, clear)
     assert (row["event"], row["metric"], row["alert_level"]) == ("recovery_detected", "cpu", "warning")
 
 
@@ -108,7 +109,7 @@ def test_backpressure_engages_at_ten_and_is_released_below_five() -> None:
     written = chronicle(HiveState(bots={"B": bot}))
     refused = ev.MessageRefused(at=AT, bot_id="B", sender="BOT-002", retry_after_s=5.0)
     events = [*(asked(str(n)) for n in range(1, 12)), refused, *(started(str(n)) for n in range(12))]
-    rows = lines(written, BACKPRESSURE_FILE, *events)
+    rows = lines(written, backpressure.FILE, *events)
     assert [(row["event"], row["queue_depth"]) for row in rows] == [("engaged", 10), ("refused", 12), ("released", 4)]
     assert list(rows[1].items()) == [
         ("timestamp", STAMP),
@@ -165,7 +166,7 @@ def test_a_request_and_its_answer_are_audited_without_what_was_in_it() -> None:
     answer = ev.PermissionAnswered(
         at=AT + 2.5, bot_id="B", run=1, request_id="r", outcome="allow_once", by="ana", note="go"
     )
-    first, second = lines(written, APPROVALS_FILE, question, answer)
+    first, second = lines(written, approvals.FILE, question, answer)
     assert list(first) == [
         *("timestamp", "event", "request_id", "bot_id", "tool", "title", "input"),
         *("outcome", "by", "waited_s"),
@@ -178,7 +179,7 @@ def test_a_request_and_its_answer_are_audited_without_what_was_in_it() -> None:
         2.5,
     )
     assert second["tool"] == "Bash" and "make" not in json.dumps(second["input"])
-    [alone] = lines(written, APPROVALS_FILE, answer)  # by a supervisor that has not heard the question
+    [alone] = lines(written, approvals.FILE, answer)  # by a supervisor that has not heard the question
     assert alone["outcome"] == "allow_once" and alone["waited_s"] is None and "tool" not in alone
 
 
