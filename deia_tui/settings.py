@@ -18,6 +18,7 @@ from deia_tui.complaints import read, together
 from deia_tui.core.bots import AgentSpec, BotSpec, RestartPolicy, idle_timeout_of
 from deia_tui.core.breaker import BreakerPolicy
 from deia_tui.core.errors import CommandRejected, ConfigError
+from deia_tui.core.flow import FlowPolicy
 from deia_tui.core.ids import is_bot_id
 from deia_tui.core.jsonl import picker
 from deia_tui.core.lifecycle import LifePolicy
@@ -28,6 +29,7 @@ from deia_tui.core.turns import PermissionPolicy
 from deia_tui.folder import Folder, write_atomic
 
 _LIMITS, _BREAKER, _RUNAWAY = RestartLimits(), BreakerPolicy(), RunawayPolicy()
+_FLOW = FlowPolicy()
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -156,6 +158,20 @@ class RunawaySection(Section):
     share: Annotated[float, Field(gt=0, le=1)] = _RUNAWAY.share
 
 
+class FlowSection(Section):
+    refuse_at: Count = _FLOW.refuse_at
+    release_below: Count = _FLOW.release_below
+    urgent_reserve: Annotated[int, Field(ge=0, le=1_000_000)] = _FLOW.urgent_reserve
+    ahead: Count = _FLOW.ahead
+    first_pace_s: Seconds = _FLOW.first_pace_s
+
+    @model_validator(mode="after")
+    def _opens_again(self) -> Self:
+        if self.release_below > self.refuse_at:
+            raise ValueError("release_below must not be above refuse_at")
+        return self
+
+
 class BackupSection(Section):
     every_h: Annotated[float, Field(gt=0, le=8784)] = 6.0
     keep: Count = 8
@@ -218,6 +234,7 @@ class Settings(Section):
     liveness: LivenessSection = LivenessSection()
     process: ProcessSection = ProcessSection()
     runaway: RunawaySection = RunawaySection()
+    flow: FlowSection = FlowSection()
     backup: BackupSection = BackupSection()
     retention: RetentionSection = RetentionSection()
     console: ConsoleSection = ConsoleSection()
@@ -237,6 +254,9 @@ class Settings(Section):
 
     def breaker_policy(self) -> BreakerPolicy:
         return BreakerPolicy(**self.breaker.model_dump())
+
+    def flow_policy(self) -> FlowPolicy:
+        return FlowPolicy(**self.flow.model_dump())
 
     def runaway_policy(self, spec: BotSpec) -> RunawayPolicy:
         policy = RunawayPolicy(**self.runaway.model_dump())

@@ -84,6 +84,7 @@ def loaded(folder: Folder, toml: str) -> Catalogue:
         ("[[bots]]", ", line 1: bots: input should be a valid dictionary"),
         ("[process]\nfirst_port = 80", ", line 2: process.first_port: input should be greater than or equal to 1024"),
         ("[process]\nfirst_port = 9000", ", line 1: process: first_port must not be above last_port"),
+        ("[flow]\nrelease_below = 11", ", line 1: flow: release_below must not be above refuse_at"),
     ],
 )
 def test_a_complaint_names_file_line_field_and_reason(folder: Folder, toml: str, complaint: str) -> None:
