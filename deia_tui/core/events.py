@@ -601,7 +601,7 @@ class TaskFiled:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerformanceRecorded:
     """How well the bot does this type of task, all that is known by now; `former_trend` and `former_score` are those of
-    before. `task_id` is what it was learned from, or "" where a human made it anew."""
+    before. `task_id` is what it was learned from, `expected` how probable its success seemed (0 to 1)."""
 
     at: float
     bot_id: str
@@ -610,9 +610,18 @@ class PerformanceRecorded:
     succeeded: bool
     duration_s: float
     tokens: int
+    expected: float
     performance: Performance
     former_trend: Trend = "unknown"
     former_score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformanceForgotten:
+    """A human wants the bot to be tried anew: nothing of how it did is known any more."""
+
+    at: float
+    bot_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -777,6 +786,7 @@ Event = (
     | TaskRevived
     | TaskFiled
     | PerformanceRecorded
+    | PerformanceForgotten
     | Scaled
     | LetterSent
     | LetterHanded

@@ -122,6 +122,8 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
         case ev.PerformanceRecorded(performance=known):
             well = f"{known.success_rate:.0%} done of {known.samples}, {known.duration_s:.0f} s each"
             return "info", "performance", f"{event.task_type}: {well}, {known.trend}"
+        case ev.PerformanceForgotten():
+            return "info", "forgotten", "how it did its tasks is not known any more"
         case _:
             return describe_work(event)
 

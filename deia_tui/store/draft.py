@@ -166,12 +166,13 @@ _ATTEMPT_ENDED = _Update(
     "UPDATE attempts SET ended_at = ?, outcome = ?, error = ? WHERE (task_id, attempt) = (?, ?) AND ended_at IS NULL"
 )
 _PERFORMANCE = _upsert("performance", workrows.PERFORMANCE_COLUMNS, "bot_id", "task_type")
+_FORGOTTEN = _Update("DELETE FROM performance WHERE bot_id = ?")
 _LETTER = _upsert("letters", workrows.LETTER_COLUMNS, "letter_id")
 
 _ORDER = (
     *(_EVENT, _OUTPUT, _BOT, _RUN, _ASK, _ACCEPT, _START, _END, _BREAKER, _ALERT, _CLEAR),
     *(_ASKED, _ANSWERED, _ABANDONED, _PAUSE, _RESUME, _USED_IN_TURN, _USED_IN_DAY),
-    *(_TASK, _ATTEMPT, _ATTEMPT_STARTED, _ATTEMPT_ENDED, _PERFORMANCE, _LETTER),
+    *(_TASK, _ATTEMPT, _ATTEMPT_STARTED, _ATTEMPT_ENDED, _FORGOTTEN, _PERFORMANCE, _LETTER),
 )
 """Bots come before what refers to them, and a message's steps in the order they happen."""
 
@@ -314,6 +315,9 @@ class Draft:
                 self._rows[_ATTEMPT_ENDED].append((event.at, "cancelled", f"by {event.by}", event.task_id, attempt))
             case ev.PerformanceRecorded():
                 self._rows[_PERFORMANCE].append(workrows.performance_values(event))
+            case ev.PerformanceForgotten():
+                self._rows[_PERFORMANCE] = [row for row in self._rows[_PERFORMANCE] if row[0] != event.bot_id]
+                self._rows[_FORGOTTEN].append((event.bot_id,))
             case _:
                 pass
 

@@ -59,11 +59,15 @@ CREATE TABLE performance (
     bot_id TEXT NOT NULL,
     task_type TEXT NOT NULL,
     samples INTEGER NOT NULL,
+    done INTEGER NOT NULL,
     success_rate REAL NOT NULL,
+    expected REAL NOT NULL,
     duration_s REAL NOT NULL,
     tokens REAL NOT NULL,
     score REAL NOT NULL,
+    usual_score REAL NOT NULL,
     trend TEXT NOT NULL,
+    at REAL NOT NULL,
     PRIMARY KEY (bot_id, task_type)
 ) WITHOUT ROWID;
 
