@@ -20,7 +20,7 @@ class Chronicle:
         self._journals = (
             Messaging(),
             HealthAlerts(state),
-            Backpressure(state),
+            Backpressure(),
             Approvals(state),
         )
 

@@ -216,7 +216,19 @@ class MessageRefused:
     at: float
     bot_id: str
     sender: str
+    queue_depth: int
     retry_after_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PressureChanged:
+    """So much waits for this bot that nothing more is taken in, or not any more. For the logs only."""
+
+    at: float
+    bot_id: str
+    kind: Literal["engaged", "released"]
+    what: Literal["messages", "tasks"]
+    queue_depth: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -754,6 +766,7 @@ Event = (
     | BreakerChanged
     | MessageQueued
     | MessageRefused
+    | PressureChanged
     | MessageAccepted
     | TurnStarted
     | OutputAdded

@@ -68,6 +68,9 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
             return "info", "message", f"from {event.sender}: {first_line(event.text)}"
         case ev.MessageRefused():
             return "warning", "refused", f"from {event.sender}: too much waits"
+        case ev.PressureChanged():
+            doing = {"engaged": "takes no more", "released": "takes more again"}[event.kind]
+            return "info", "pressure", f"{doing}: {event.queue_depth} {event.what} wait"
         case ev.MessageAccepted():
             return "info", "accepted", event.message_id
         case ev.TurnStarted():

@@ -57,7 +57,11 @@ class Intake:
     def _note_pressure(self, command: SendMessage, refusal: CommandRejected) -> None:
         if refusal.retry_after_s is not None:
             refused = ev.MessageRefused(
-                at=time.time(), bot_id=self._bot_id, sender=command.sender, retry_after_s=refusal.retry_after_s
+                at=time.time(),
+                bot_id=self._bot_id,
+                sender=command.sender,
+                queue_depth=self._messages.depth,
+                retry_after_s=refusal.retry_after_s,
             )
             self._record.remark(refused)
 

@@ -52,7 +52,8 @@ class Keeper:
         self.spec = spec
         self.life = life
         self._around = around
-        self._messages = Messages(spec.bot_id, breaker, around.clock, waiting=waiting, in_hand=in_hand)
+        flow = around.settings.flow_policy()
+        self._messages = Messages(spec.bot_id, breaker, around.clock, flow=flow, waiting=waiting, in_hand=in_hand)
         self._handover = Handover(around, self._messages, lambda: self.spec)
         self._inbox = Inbox()
         self._changed = asyncio.Event()
@@ -322,7 +323,8 @@ class Keeper:
             return []
         recorded = await self._around.record.add(*self._owed, *events)
         self._owed = []
-        self._messages.note(recorded)
+        if (pressure := self._messages.note(recorded)) is not None:
+            self._around.record.remark(pressure)
         if self._handover.note(recorded):
             self._tenure.cut_short()
         if any(isinstance(event, ev.MessageAccepted | ev.TurnEnded) for event in recorded):

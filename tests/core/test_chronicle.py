@@ -104,21 +104,29 @@ def test_alerts_of_a_former_supervisor_recover_too() -> None:
     assert (row["event"], row["metric"], row["alert_level"]) == ("recovery_detected", "cpu", "warning")
 
 
-def test_backpressure_engages_at_ten_and_is_released_below_five() -> None:
-    bot = BotView(bot_id="B", spec=SPEC, queued=(("0", "first"),))
-    written = chronicle(HiveState(bots={"B": bot}))
-    refused = ev.MessageRefused(at=AT, bot_id="B", sender="BOT-002", retry_after_s=5.0)
-    events = [*(asked(str(n)) for n in range(1, 12)), refused, *(started(str(n)) for n in range(12))]
-    rows = lines(written, backpressure.FILE, *events)
-    assert [(row["event"], row["queue_depth"]) for row in rows] == [("engaged", 10), ("refused", 12), ("released", 4)]
-    assert list(rows[1].items()) == [
+def test_backpressure() -> None:
+    about = {"at": AT, "bot_id": "B"}
+    rows = lines(
+        chronicle(),
+        backpressure.FILE,
+        ev.PressureChanged(**about, kind="engaged", what="messages", queue_depth=10),  # type: ignore[arg-type]
+        ev.MessageRefused(**about, sender="ana", queue_depth=10, retry_after_s=5.0),  # type: ignore[arg-type]
+        ev.TaskRefused(**about, sender="BOT-002", priority=2, queue_depth=7, retry_after_s=60.0),  # type: ignore[arg-type]
+        ev.PressureChanged(**about, kind="released", what="tasks", queue_depth=4),  # type: ignore[arg-type]
+        asked(),
+    )
+    assert [(row["event"], row["queue_depth"]) for row in rows] == [
+        *(("engaged", 10), ("refused", 10), ("refused", 7), ("released", 4)),
+    ]
+    assert (rows[0]["sender"], rows[1]["sender"], rows[1]["priority"]) == (None, "ana", None)
+    assert list(rows[2].items()) == [
         ("timestamp", STAMP),
         ("event", "refused"),
         ("bot_id", "B"),
-        ("queue_depth", 12),
+        ("queue_depth", 7),
         ("sender", "BOT-002"),
-        ("priority", None),
-        ("retry_after_s", 5.0),
+        ("priority", 2),
+        ("retry_after_s", 60.0),
     ]
 
 

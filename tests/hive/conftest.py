@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +74,11 @@ class HiveInTest:
 
     def bot(self, bot_id: str = "BOT-001") -> BotView:
         return self.state.bots[bot_id]
+
+    def log(self, name: str) -> list[dict[str, Any]]:
+        """The rows of a hive-wide log."""
+        path = self.folder.logs / f"{name}.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     async def until(self, reached: Callable[[], object], *, timeout_s: float = 20.0) -> None:
         """Wait for something that will be true; fails with the state of the bots."""

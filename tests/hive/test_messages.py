@@ -148,7 +148,7 @@ async def _when_admitted(lab: HiveInTest, text: str) -> str:
             return message_id
         except CommandRejected as refusal:
             assert refusal.retry_after_s is not None
-            await asyncio.sleep(refusal.retry_after_s)
+            await asyncio.sleep(min(0.1, refusal.retry_after_s))
 
 
 REFUSED: tuple[tuple[Command, str], ...] = (
@@ -179,11 +179,17 @@ async def test_bad_input_is_one_sentence_and_changes_nothing(lab: HiveInTest) ->
             assert lab.state.bots == before.bots, command
 
 
-async def test_too_many_waiting_messages_are_refused(lab: HiveInTest) -> None:
+async def test_too_many_waiting_messages_are_refused_until_few_wait(lab: HiveInTest) -> None:
+    lab.configure('[agents.gate]\nkind = "command"\nargv = ["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done"]\n')
     async with lab.supervised() as hive:
-        await hive.submit(LaunchBots(what="shell"))
-        with pytest.raises(CommandRejected, match="Bot busy, please wait") as refusal:
+        await hive.submit(LaunchBots(what="gate"))
+        with pytest.raises(CommandRejected, match="Bot busy, please wait: 10 messages wait") as refusal:
             for _ in range(40):
-                await hive.submit(SendMessage(bot_id="BOT-001", text="sleep 300"))
+                await hive.submit(SendMessage(bot_id="BOT-001", text="more"))
         assert refusal.value.status == 429
         assert refusal.value.retry_after_s
+        (lab.folder.workspace("BOT-001") / "go").touch()
+        last = await _when_admitted(lab, "the last")
+        await lab.answer("BOT-001", last)
+    told = [(row["event"], row["queue_depth"]) for row in lab.log("backpressure")]
+    assert told[:2] == [("engaged", 10), ("refused", 10)] and ("released", 4) in told
