@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from deia_tui.core.client import HiveClient
-    from deia_tui.hive.hive import Hive, Mode
+    from deia_tui.hive.hive import Hive
+    from deia_tui.hive.household import Mode
 
     Company = Callable[[HiveClient], Coroutine[Any, Any, None]]
 

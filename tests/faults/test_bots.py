@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deia_tui.hive.hive import STARTS_PER_CORE
+from deia_tui.hive.household import STARTS_PER_CORE
 from deia_tui.identity import ended
 from tests.faults.conftest import Measured
 from tests.faults.hive import Event, FaultyHive, hit, is_live
