@@ -6,16 +6,17 @@ everybody fails at it will fail at too. The more is known of the pair itself, th
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
-from deia_tui.core.performance import Performance, Result, SchedulingPolicy, evidence, learn
+from deia_tui.core.performance import Performance, Result, SchedulingPolicy, efficiency, evidence, learn
 from deia_tui.core.tasks import TaskType
 
 Pair = tuple[str, TaskType]
 
 NOTHING = Performance()
-_BEGINNING, _DOUBT = 0.8, 2.0
-"""Before anything is known, tasks succeed so often; that weighs as much as so many results."""
-_ABOVE = 4.0
+_BEGINNING, _DOUBT = 0.8, 10.0
+"""Before anything is known, tasks succeed so often; what is above a bot or a type weighs as much as so many results."""
+_ABOVE = 6.0
 """What is known of bot and type in general weighs as much as so many results of the pair."""
 _SURE = 0.995
 """Nothing is more certain than this, or more hopeless than the rest."""
@@ -74,6 +75,18 @@ class Experience:
         usual = self.of_type(task_type).duration_s or self.of_bot(bot_id).duration_s or self._all.duration_s
         weight = pair.done / (pair.done + 1)
         return weight * pair.duration_s + (1 - weight) * usual
+
+    def judge_anew(self, bot_id: str, task_type: TaskType) -> Performance:
+        """The pair, its score by what is usual now."""
+        known = self.of(bot_id, task_type)
+        judged = replace(known, score=efficiency(known, self.of_type(task_type)))
+        if known.samples:
+            self.pairs[bot_id, task_type] = judged
+        return judged
+
+    def judged_anew(self) -> list[tuple[Pair, Performance]]:
+        """All pairs in the order of their names, their scores by what is usual now."""
+        return [(pair, self.judge_anew(*pair)) for pair in sorted(self.pairs)]
 
     def turn_s(self, bot_id: str) -> float:
         """How long this bot takes for a task, whatever its type."""

@@ -24,7 +24,7 @@ class SchedulingPolicy:
 
     min_samples: int = 3
     newest_weight: float = 0.1
-    explore_share: float = 0.05
+    explore_share: float = 0.03
     half_life_h: float = 24.0
     trend_step: float = 0.2
     starved_s: float = 1800.0

@@ -1,26 +1,28 @@
-"""Which bot gets a task: an exponentially weighted bandit, which prefers who does such tasks well and soon, tries now
-and then who is not known, and says why.
+"""Which bot gets a task: an exponentially weighted (EWMA) bandit, which prefers who does such tasks well and soon,
+tries now and then who is not known well, and says why.
 
-It knows neither clock nor chance, and not who is available: all three come in. What it knows changes only by the events
-it is told to `note`, once they are stored.
+It knows neither clock nor chance, and not who is available: all three come in. What it knows of performance changes
+only by the events it is told to `note`, once they are stored.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
+from typing import Any
 
 from deia_tui.core import events as ev
+from deia_tui.core import reasons
 from deia_tui.core.bots import BotState, Health
 from deia_tui.core.breaker import Phase
 from deia_tui.core.experience import Experience, Pair
+from deia_tui.core.oddities import Oddity, Shares, drifting
 from deia_tui.core.performance import Performance, Result, SchedulingPolicy
 from deia_tui.core.state import BotView
-from deia_tui.core.tasks import Candidate, TaskType
+from deia_tui.core.tasks import URGENT, Candidate, TaskType
 
 USUAL_POLICY = SchedulingPolicy()
 _SHAKY_S = 60.0
 """A bot that was restarted has to run for so long before it is trusted as before."""
-_GOOD = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +48,31 @@ class Choice:
     explored: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """How a bot, or everybody at a type of task, did: in total, and by type or by bot."""
+
+    total: Performance
+    parts: Mapping[str, Performance]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """Who should do tasks of this type, as far as is known, and with which confidence; `text` says why."""
+
+    task_type: TaskType
+    bot_id: str
+    confidence: float
+    text: str
+    candidates: tuple[Candidate, ...]
+
+
 def contender(bot: BotView, *, in_hand: int, now: float) -> Contender:
     """What the scheduler should know of a bot that may take a task. Whether it may, others decide."""
     just_restarted = bot.restarts > 0 and now - bot.since < _SHAKY_S
     is_sound = bot.health is not Health.UNHEALTHY and bot.state is BotState.RUNNING and not just_restarted
-    return Contender(bot_id=bot.bot_id, in_hand=in_hand, is_sound=is_sound, on_trial=bot.breaker is not Phase.CLOSED)
+    on_trial = bot.breaker is not Phase.CLOSED
+    return Contender(bot_id=bot.bot_id, in_hand=in_hand, is_sound=is_sound, on_trial=on_trial)
 
 
 def verdict(event: ev.TaskDone | ev.TaskPutBack | ev.TaskDied) -> bool | None:
@@ -71,27 +93,102 @@ class Scheduler:
         """`known` is what the store has of former days."""
         self._policy = policy
         self._experience = Experience(policy, known)
+        self._shares = Shares(policy)
+
+    # Choosing
 
     def choose(
         self, task_type: TaskType, contenders: Collection[Contender], *, priority: int, now: float, chance: float
     ) -> Choice | None:
         """The bot for a task; None where nobody contends. `chance` (0 to 1, at random) decides whether somebody is
         tried who is not known well; an urgent task is nothing to try somebody with."""
-        return self.get_best_bot_for_task(task_type, contenders, now=now)
+        choice = self.get_best_bot_for_task(task_type, contenders, now=now)
+        if choice is None:
+            return None
+        tried = None if priority == URGENT else self._to_try(task_type, contenders, choice.bot_id, chance)
+        if tried is not None:
+            one, why = tried
+            confidence = self._experience.probability(one.bot_id, task_type, now)
+            choice = Choice(
+                bot_id=one.bot_id,
+                confidence=confidence,
+                reasons=(why, *self._reasons(task_type, one, len(contenders) - 1)),
+                candidates=choice.candidates,
+                explored=True,
+            )
+        self._shares.note(choice.bot_id, [one.bot_id for one in contenders if not one.on_trial], now)
+        return choice
 
     def get_best_bot_for_task(
         self, task_type: TaskType, contenders: Collection[Contender], *, now: float
     ) -> Choice | None:
-        """Who does it best, without trying anything."""
-        ranked = sorted(
-            ((self._experience.probability(one.bot_id, task_type, now), one) for one in contenders),
-            key=lambda found: (-found[0], found[1].in_hand, found[1].bot_id),
-        )
-        if not ranked:
+        """Who does it best, without trying anybody."""
+        fit = [one for one in contenders if one.is_sound and not one.on_trial]
+        fit = fit or [one for one in contenders if one.is_sound] or list(contenders)
+        if not fit:
             return None
-        confidence, best = ranked[0]
-        candidates = tuple(Candidate(one.bot_id, chance) for chance, one in ranked)
-        return Choice(bot_id=best.bot_id, confidence=confidence, reasons=(), candidates=candidates)
+        ranked = self._ranked(task_type, fit, now)
+        best = next(one for one in fit if one.bot_id == ranked[0].bot_id)
+        why = [*self._reasons(task_type, best, len(fit) - 1), *self._in_spite_of(task_type, best, fit, now)]
+        return Choice(
+            bot_id=best.bot_id,
+            confidence=self._experience.probability(best.bot_id, task_type, now),
+            reasons=tuple(why),
+            candidates=tuple(ranked),
+        )
+
+    def _ranked(self, task_type: TaskType, fit: Collection[Contender], now: float) -> list[Candidate]:
+        """Best first. A bot counts by how probably it does the task, twice, since what fails is done again, and by how
+        soon: 0.5 is one that always does it, at once, in the usual time."""
+        known = self._experience
+        usual_s = known.of_type(task_type).duration_s or 1.0
+        found: list[tuple[float, int, str]] = []
+        for one in fit:
+            chance = known.probability(one.bot_id, task_type, now)
+            takes_s = known.duration_s(one.bot_id, task_type) or 1.0
+            waits_s = max(0.0, one.in_hand - 0.5) * (known.turn_s(one.bot_id) or takes_s)
+            gain = chance * chance * usual_s
+            found.append((-gain / (gain + waits_s + takes_s), one.in_hand, one.bot_id))
+        return [Candidate(bot_id, -score) for score, _, bot_id in sorted(found)]
+
+    def _to_try(
+        self, task_type: TaskType, contenders: Collection[Contender], best: str, chance: float
+    ) -> tuple[Contender, str] | None:
+        """Somebody with nothing in hand, of whom more should be known, and why."""
+        policy, known = self._policy, self._experience
+        idle = [one for one in contenders if one.is_sound and not one.in_hand]
+        new = [one for one in idle if not one.on_trial and known.of(one.bot_id, task_type).samples < policy.min_samples]
+        if new:
+            one = new[min(len(new) - 1, int(chance * len(new)))]
+            return one, f"explored: {known.of(one.bot_id, task_type).samples} of {policy.min_samples} samples"
+        others = [one for one in idle if one.bot_id != best]
+        if chance >= policy.explore_share or not others:
+            return None
+        one = min(others, key=lambda one: (not one.on_trial, known.of(one.bot_id, task_type).at, one.bot_id))
+        return one, "tried: its breaker lets one call through" if one.on_trial else "explored: longest not tried"
+
+    def _reasons(self, task_type: TaskType, one: Contender, others: int) -> list[str]:
+        known, at_all = self._experience.of(one.bot_id, task_type), self._experience.of_bot(one.bot_id)
+        first = reasons.ability(task_type, known, at_all, min_samples=self._policy.min_samples)
+        return [
+            first,
+            *reasons.circumstances(known, in_hand=one.in_hand, is_sound=one.is_sound, others=others),
+        ]
+
+    def _in_spite_of(
+        self, task_type: TaskType, best: Contender, fit: Collection[Contender], now: float
+    ) -> Iterator[str]:
+        """Who would do it more probably, and why it does not get it."""
+
+        def chance(one: Contender) -> float:
+            return self._experience.probability(one.bot_id, task_type, now)
+
+        surest = max(fit, key=chance)
+        if chance(surest) - chance(best) >= 0.05:
+            why = f"has {surest.in_hand} before it" if surest.in_hand > best.in_hand else "takes longer"
+            yield f"{surest.bot_id} is surer, but {why}"
+
+    # Learning
 
     def record_performance(
         self,
@@ -122,6 +219,10 @@ class Scheduler:
             former_score=before.score,
         )
 
+    def reset_bot_history(self, bot_id: str, *, at: float) -> ev.PerformanceForgotten:
+        """The event to store when a bot should be tried anew."""
+        return ev.PerformanceForgotten(at=at, bot_id=bot_id)
+
     def note(self, event: ev.Event) -> None:
         """This is stored; events that say nothing about performance change nothing."""
         match event:
@@ -138,3 +239,52 @@ class Scheduler:
                 self._experience.forget(event.bot_id)
             case _:
                 pass
+
+    def update_efficiency_score(self, bot_id: str, task_type: TaskType) -> float:
+        """Its score against what is usual by now, since others have worked after it."""
+        return self._experience.judge_anew(bot_id, task_type).score
+
+    # Telling
+
+    def get_bot_stats(self, bot_id: str) -> Stats:
+        """By type."""
+        parts = {str(kind): known for (one, kind), known in self._experience.judged_anew() if one == bot_id}
+        return Stats(total=self._experience.of_bot(bot_id), parts=parts)
+
+    def get_task_stats(self, task_type: TaskType) -> Stats:
+        """By bot."""
+        parts = {one: known for (one, kind), known in self._experience.judged_anew() if kind == task_type}
+        return Stats(total=self._experience.of_type(task_type), parts=parts)
+
+    def get_recommendations(self, bot_ids: Collection[str], *, now: float) -> list[Recommendation]:
+        """Whom of these bots to give which type of task, if they had nothing else to do. Only for what was done often
+        enough."""
+        found: list[Recommendation] = []
+        for task_type in TaskType:
+            known = [one for one in bot_ids if self._is_known(one, task_type)]
+            choice = self.get_best_bot_for_task(task_type, [Contender(bot_id=one) for one in known], now=now)
+            if choice is not None:
+                found.append(
+                    Recommendation(
+                        task_type=task_type,
+                        bot_id=choice.bot_id,
+                        confidence=choice.confidence,
+                        text=choice.reasons[0],
+                        candidates=choice.candidates,
+                    )
+                )
+        return found
+
+    def odd_patterns(self, bot_ids: Collection[str], *, now: float) -> list[Oddity]:
+        """What somebody should look at: bots that get nothing though they could, and confidence that drifts away from
+        what comes true."""
+        totals = {bot_id: self._experience.of_bot(bot_id) for bot_id in bot_ids}
+        return [*self._shares.starved(totals, now), *drifting(totals, self._policy)]
+
+    def export_performance_data(self) -> list[dict[str, Any]]:
+        """All that is known, one object for each bot and type."""
+        pairs: Sequence[tuple[Pair, Performance]] = self._experience.judged_anew()
+        return [{"bot_id": one, "task_type": str(kind), **asdict(known)} for (one, kind), known in pairs]
+
+    def _is_known(self, bot_id: str, task_type: TaskType) -> bool:
+        return self._experience.of(bot_id, task_type).samples >= self._policy.min_samples
