@@ -669,7 +669,9 @@ class LetterHanded:
 
     at: float
     letter_id: str
+    from_bot: str
     to_bot: str
+    priority: int
     attempt: int
     message_id: str
 
@@ -678,7 +680,9 @@ class LetterHanded:
 class LetterDelivered:
     at: float
     letter_id: str
+    from_bot: str
     to_bot: str
+    priority: int
     attempt: int
 
 
@@ -688,7 +692,9 @@ class LetterRead:
 
     at: float
     letter_id: str
+    from_bot: str
     to_bot: str
+    priority: int
     by: str = ""
 
 
@@ -698,7 +704,9 @@ class LetterReturned:
 
     at: float
     letter_id: str
+    from_bot: str
     to_bot: str
+    priority: int
     attempt: int
     reason: str
     counted: bool
@@ -709,7 +717,9 @@ class LetterReturned:
 class LetterFailed:
     at: float
     letter_id: str
+    from_bot: str
     to_bot: str
+    priority: int
     reason: str
 
 
@@ -717,7 +727,9 @@ class LetterFailed:
 class LetterExpired:
     at: float
     letter_id: str
+    from_bot: str
     to_bot: str
+    priority: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

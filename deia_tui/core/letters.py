@@ -13,6 +13,33 @@ from deia_tui.core import events as ev
 from deia_tui.core.tasks import NORMAL
 
 TTL_S = 3600.0
+LONGEST_TTL_S = 604_800.0
+MAX_TEXT = 65_536
+"""Bytes of a letter: what is longer belongs into a file that both bots can read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterPolicy:
+    """A letter that nobody could be given within `ttl_s` expires; one that did not get through is tried `retries` times
+    more, after `backoff_base_s` doubling up to `backoff_max_s`.
+
+    A bot may have `unread_sent` letters that wait for others, then it must wait itself. So many waiting in all, or for
+    one bot, are an alert: `warn_depth`, `critical_depth`. An expired letter is removed after `keep_expired_h` hours.
+    """
+
+    ttl_s: float = TTL_S
+    retries: int = 3
+    backoff_base_s: float = 5.0
+    backoff_max_s: float = 300.0
+    unread_sent: int = 20
+    warn_depth: int = 100
+    critical_depth: int = 500
+    keep_expired_h: float = 24.0
+
+    def delay_s(self, tries: int) -> float:
+        """How long to wait after so many tries; `tries` is 0 or more."""
+        doublings = min(max(0, tries - 1), 64)
+        return float(min(self.backoff_max_s, self.backoff_base_s * 2**doublings))
 
 
 class LetterState(StrEnum):
