@@ -21,6 +21,7 @@ from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.core.flow import FlowPolicy
 from deia_tui.core.ids import is_bot_id
 from deia_tui.core.jsonl import picker
+from deia_tui.core.letters import LONGEST_TTL_S, LetterPolicy
 from deia_tui.core.lifecycle import LifePolicy
 from deia_tui.core.programs import PROGRAMS, program_of
 from deia_tui.core.restart import RestartLimits
@@ -30,6 +31,7 @@ from deia_tui.folder import Folder, write_atomic
 
 _LIMITS, _BREAKER, _RUNAWAY = RestartLimits(), BreakerPolicy(), RunawayPolicy()
 _FLOW = FlowPolicy()
+_LETTERS = LetterPolicy()
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -172,6 +174,17 @@ class FlowSection(Section):
         return self
 
 
+class MessagesSection(Section):
+    ttl_s: Annotated[float, Field(gt=0, le=LONGEST_TTL_S)] = _LETTERS.ttl_s
+    max_tries: Count = _LETTERS.max_tries
+    backoff_base_s: Seconds = _LETTERS.backoff_base_s
+    backoff_max_s: Seconds = _LETTERS.backoff_max_s
+    unread_sent: Count = _LETTERS.unread_sent
+    warn_depth: Count = _LETTERS.warn_depth
+    critical_depth: Count = _LETTERS.critical_depth
+    keep_expired_h: Annotated[float, Field(gt=0, le=8784)] = _LETTERS.keep_expired_h
+
+
 class BackupSection(Section):
     every_h: Annotated[float, Field(gt=0, le=8784)] = 6.0
     keep: Count = 8
@@ -235,6 +248,7 @@ class Settings(Section):
     process: ProcessSection = ProcessSection()
     runaway: RunawaySection = RunawaySection()
     flow: FlowSection = FlowSection()
+    messages: MessagesSection = MessagesSection()
     backup: BackupSection = BackupSection()
     retention: RetentionSection = RetentionSection()
     console: ConsoleSection = ConsoleSection()
@@ -254,6 +268,9 @@ class Settings(Section):
 
     def breaker_policy(self) -> BreakerPolicy:
         return BreakerPolicy(**self.breaker.model_dump())
+
+    def letter_policy(self) -> LetterPolicy:
+        return LetterPolicy(**self.messages.model_dump())
 
     def flow_policy(self) -> FlowPolicy:
         return FlowPolicy(**self.flow.model_dump())

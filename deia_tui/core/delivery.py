@@ -181,7 +181,7 @@ def ended(letter: Letter, turn: ev.TurnEnded, *, crashed: bool, policy: LetterPo
             counted = failure not in _UNCOUNTED
         case _:
             counted = crashed
-    if counted and letter.tries > policy.retries:
+    if counted and letter.tries >= policy.max_tries:
         reason = f"given up after {letter.tries} tries: {turn.error}"
         return ev.LetterFailed(at=turn.at, **about(letter), reason=reason)
     wait_s = policy.delay_s(letter.tries) if counted or turn.status == "failed" else 0.0

@@ -227,7 +227,7 @@ class PressureChanged:
     at: float
     bot_id: str
     kind: Literal["engaged", "released"]
-    what: Literal["messages", "tasks"]
+    what: Literal["messages", "tasks", "letters"]
     queue_depth: int
 
 

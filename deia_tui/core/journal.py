@@ -198,7 +198,7 @@ def _exit(exit: ExitRecord) -> dict[str, Any]:
     return {"exit_code": exit.code, "signal": exit.signal, "reason": exit.reason}
 
 
-def body_of(message: ev.MessageQueued) -> dict[str, Any]:
+def body_of(message: ev.MessageQueued | ev.LetterSent) -> dict[str, Any]:
     """What a log may say of its text."""
     return _of_text(message.text)
 

@@ -20,15 +20,15 @@ MAX_TEXT = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterPolicy:
-    """A letter that nobody could be given within `ttl_s` expires; one that did not get through is tried `retries` times
-    more, after `backoff_base_s` doubling up to `backoff_max_s`.
+    """A letter that could not be handed over within `ttl_s` expires; one that did not get through is tried `max_tries`
+    times in all, after `backoff_base_s` doubling up to `backoff_max_s`.
 
     A bot may have `unread_sent` letters that wait for others, then it must wait itself. So many waiting in all, or for
     one bot, are an alert: `warn_depth`, `critical_depth`. An expired letter is removed after `keep_expired_h` hours.
     """
 
     ttl_s: float = TTL_S
-    retries: int = 3
+    max_tries: int = 4
     backoff_base_s: float = 5.0
     backoff_max_s: float = 300.0
     unread_sent: int = 20
@@ -49,6 +49,19 @@ class LetterState(StrEnum):
     READ = "read"
     FAILED = "failed"
     EXPIRED = "expired"
+
+
+def message_of(letter_id: str, attempt: int) -> str:
+    """The id of the message by which a bot is given it."""
+    return f"{_CARRIER}{letter_id}.{attempt}"
+
+
+def carries_letter(message_id: str) -> bool:
+    """Is it that of a message that brings a letter?"""
+    return message_id.startswith(_CARRIER)
+
+
+_CARRIER = "letter:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

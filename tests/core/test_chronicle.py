@@ -6,7 +6,9 @@ from dataclasses import replace
 from deia_tui.core import events as ev
 from deia_tui.core.bots import AgentSpec, BotSpec, BotState, ExitRecord
 from deia_tui.core.chronicle import Chronicle
+from deia_tui.core.journal import body_of, rfc3339
 from deia_tui.core.journals import approvals, backpressure, health, messaging
+from deia_tui.core.letters import message_of
 from deia_tui.core.metrics import Metrics
 from deia_tui.core.state import REPLACED, Alert, BotView, HiveState
 from deia_tui.core.turns import PermissionRequest, PlanEntry, ToolCall, Usage
@@ -64,6 +66,49 @@ def test_an_answered_message_is_in_the_activity_only_and_its_sender_forgotten() 
     written = chronicle()
     assert len(lines(written, messaging.FILE, asked(), ended())) == 1
     assert lines(written, messaging.FILE, started())[0]["from_bot"] is None
+
+
+def test_a_task_is_named_by_the_message_that_assigns_it() -> None:
+    assigned = replace(asked(), priority=2, task_id="t1")
+    queued, read = lines(chronicle(), messaging.FILE, assigned, started())
+    assert isinstance(queued["details"], dict) and queued["details"]["task_id"] == "t1"
+    assert queued["priority"] == read["priority"] == 2
+
+
+def test_a_letter_is_told_once_whatever_carries_it() -> None:
+    about = {"at": AT, "letter_id": "l1", "from_bot": "A", "to_bot": "B", "priority": 1}
+    carrier = message_of("l1", 1)
+    rows = lines(
+        chronicle(),
+        messaging.FILE,
+        ev.LetterSent(**about, text="the plan", expires_at=AT + 60, reply_to="l0"),
+        ev.LetterHanded(**about, attempt=1, message_id=carrier),
+        replace(asked(carrier), letter_id="l1"),
+        ev.LetterDelivered(**about, attempt=1),
+        ev.LetterReturned(**about, attempt=1, reason="the bot ended", counted=True),
+        ev.LetterRead(**about),
+        started(carrier),
+        ev.LetterRead(**about, by="human"),
+        ev.LetterFailed(**about, reason="no"),
+        ev.LetterExpired(**about),
+        ev.LettersCleaned(at=AT, count=3),
+    )
+    assert [(row["event"], row["status"]) for row in rows] == [
+        ("message_queued", "pending"),
+        ("message_delivered", "delivered"),
+        ("message_retry", "pending"),
+        ("message_read", "read"),
+        ("message_read", "read"),
+        ("message_failed", "failed"),
+        ("message_expired", "expired"),
+        ("cleanup_completed", "expired"),
+    ]
+    between = ("message_id", "from_bot", "to_bot", "priority")
+    assert all(tuple(row[name] for name in between) == ("l1", "A", "B", 1) for row in rows[:-1])
+    assert tuple(rows[-1][name] for name in between) == (None, None, None, None)
+    assert rows[0]["details"] == {**body_of(asked()), "expires_at": rfc3339(AT + 60), "reply_to": "l0"}
+    assert rows[2]["details"] == {"attempt": 1, "counted": True, "reason": "the bot ended"}
+    assert [row["details"] for row in rows[3:5]] == [{"by": "B"}, {"by": "human"}]
 
 
 def test_an_alert_and_its_end() -> None:

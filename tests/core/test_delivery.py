@@ -103,7 +103,10 @@ def test_the_post_follows_what_was_committed() -> None:
 
 
 def test_the_next_time_to_look_is_a_retry_or_an_expiry() -> None:
-    assert Post([letter(1, not_before=NOW + 5), letter(2)]).next_at(NOW) == NOW + 5
+    post = Post([letter(1, not_before=NOW + 5), letter(2)])
+    assert post.next_at(NOW) == NOW + 5
+    post.fold(begun(letter(1), NOW, "human"))
+    assert post.next_at(NOW) == letter(2).expires_at
 
 
 RUNNING = BotView(bot_id="B", spec=BotSpec(bot_id="B", agent=AgentSpec(name="a", kind="acp", provider="p")))

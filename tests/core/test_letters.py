@@ -6,7 +6,7 @@ import pytest
 
 from deia_tui.core import events as ev
 from deia_tui.core.delivery import about, begun, returned, taken
-from deia_tui.core.letters import Letter, LetterPolicy, LetterState, fold_letter
+from deia_tui.core.letters import Letter, LetterPolicy, LetterState, carries_letter, fold_letter, message_of
 
 AT = 1_760_000_000.0
 SENT = ev.LetterSent(
@@ -83,3 +83,9 @@ def test_the_wait_between_tries_doubles_to_its_longest() -> None:
     policy = LetterPolicy(backoff_base_s=5, backoff_max_s=300)
     assert [policy.delay_s(tries) for tries in (0, 1, 2, 3, 7, 10_000)] == [5, 5, 10, 20, 300, 300]
     assert replace(policy, backoff_base_s=0.5).delay_s(2) == 1.0
+
+
+def test_a_message_that_carries_a_letter_is_known_by_its_id() -> None:
+    assert carries_letter(message_of("l1", 2))
+    assert message_of("l1", 2) != message_of("l1", 1)
+    assert not carries_letter("l1.2")
