@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from deia_tui.adapters import check_kind
 from deia_tui.complaints import read, together
+from deia_tui.core.attempts import TaskPolicy
 from deia_tui.core.bots import AgentSpec, BotSpec, RestartPolicy, idle_timeout_of
 from deia_tui.core.breaker import BreakerPolicy
 from deia_tui.core.errors import CommandRejected, ConfigError
@@ -32,6 +33,7 @@ from deia_tui.folder import Folder, write_atomic
 _LIMITS, _BREAKER, _RUNAWAY = RestartLimits(), BreakerPolicy(), RunawayPolicy()
 _FLOW = FlowPolicy()
 _LETTERS = LetterPolicy()
+_TASKS = TaskPolicy()
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -185,6 +187,14 @@ class MessagesSection(Section):
     keep_expired_h: Annotated[float, Field(gt=0, le=8784)] = _LETTERS.keep_expired_h
 
 
+class TasksSection(Section):
+    max_tries: Count = _TASKS.max_tries
+    backoff_base_s: Seconds = _TASKS.backoff_base_s
+    backoff_max_s: Seconds = _TASKS.backoff_max_s
+    lease_s: Seconds = _TASKS.lease_s
+    ageing_s: Seconds = _TASKS.ageing_s
+
+
 class BackupSection(Section):
     every_h: Annotated[float, Field(gt=0, le=8784)] = 6.0
     keep: Count = 8
@@ -249,6 +259,7 @@ class Settings(Section):
     runaway: RunawaySection = RunawaySection()
     flow: FlowSection = FlowSection()
     messages: MessagesSection = MessagesSection()
+    tasks: TasksSection = TasksSection()
     backup: BackupSection = BackupSection()
     retention: RetentionSection = RetentionSection()
     console: ConsoleSection = ConsoleSection()
@@ -274,6 +285,9 @@ class Settings(Section):
 
     def flow_policy(self) -> FlowPolicy:
         return FlowPolicy(**self.flow.model_dump())
+
+    def task_policy(self) -> TaskPolicy:
+        return TaskPolicy(**self.tasks.model_dump())
 
     def runaway_policy(self, spec: BotSpec) -> RunawayPolicy:
         policy = RunawayPolicy(**self.runaway.model_dump())

@@ -67,6 +67,10 @@ class Accepted(BaseModel):
     seq: int = Field(examples=[12], description="number of its `accepted` frame")
 
 
+class InterruptIn(BaseModel):
+    message_id: str | None = Field(None, examples=["4f0c"], description="end only the answer to this message")
+
+
 class Interrupted(BaseModel):
     interrupted: str | None = Field(examples=["4f0c"], description="the message whose answer ends now, if any")
 
@@ -172,10 +176,10 @@ async def message(request: Request, body: MessageIn) -> Accepted:
 
 
 @router.post("/interrupt")
-async def interrupt(request: Request) -> Interrupted:
+async def interrupt(request: Request, body: InterruptIn | None = None) -> Interrupted:
     """End the answer under way, within 2 s; queued messages stay."""
     life: Life = request.app.state.life
-    return Interrupted(interrupted=life.worker.interrupt())
+    return Interrupted(interrupted=life.worker.interrupt(body.message_id if body else None))
 
 
 @router.post("/permissions/{request_id}", responses=_problems(404, 411, 413, 422))

@@ -89,9 +89,9 @@ class Worker:
         self._news.set()
         return seq
 
-    def interrupt(self) -> str | None:
-        """End the current turn; returns whose it was."""
-        if self.current is None:
+    def interrupt(self, message_id: str | None = None) -> str | None:
+        """End the current turn, if it is that of `message_id` where one is named; returns whose it was."""
+        if self.current is None or message_id not in (None, self.current.message_id):
             return None
         self._conversation.interrupt()
         return self.current.message_id

@@ -594,7 +594,8 @@ class TaskChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRevived:
-    """A human wants a dead or cancelled task to be done after all: its tries are counted anew."""
+    """A human wants a dead or cancelled task to be done after all, or one that rests at once: its tries are counted
+    anew."""
 
     at: float
     task_id: str

@@ -45,7 +45,7 @@ def fold_task(task: Task | None, event: ev.TaskEvent) -> Task | None:
                 to=task.to if event.to is None else event.to,
                 held=task.held if event.held is None else event.held,
             )
-        case ev.TaskRevived() if task.state in (TaskState.DEAD, TaskState.CANCELLED):
+        case ev.TaskRevived() if task.state in (TaskState.DEAD, TaskState.CANCELLED, TaskState.RETRYABLE):
             revived = replace(task, tries=0, held="", not_before=0.0, ended_at=None, response="")
             return _moved(revived, TaskState.QUEUED, event.at)
         case ev.TaskFiled() if task.state in ENDED and not task.response:

@@ -60,6 +60,8 @@ class Keeper:
         self._tenure = Tenure(spec.bot_id, around, self._messages, self._handover, self.put)
         self._intake = Intake(spec.bot_id, around.record, self._messages, self._handover, self._record)
         self._failed_probes = 0
+        self.alive_at = around.clock.now()
+        """When its run last showed a sign of life; at first, when it was found."""
         self._owed: list[ev.Event] = []
         """What was done at a human's wish though it could not be stored."""
 
@@ -82,15 +84,19 @@ class Keeper:
         self.put(Send(command, done, errand))
         return await done
 
-    async def withdraw(self, message_ids: Iterable[str]) -> frozenset[str]:
+    async def withdraw(self, message_ids: Iterable[str], reason: str = "taken back") -> frozenset[str]:
         """Take back messages that no run has been given yet; those that were. They end as interrupted."""
         done: asyncio.Future[frozenset[str]] = asyncio.get_running_loop().create_future()
-        self.put(Withdraw(frozenset(message_ids), done))
+        self.put(Withdraw(frozenset(message_ids), reason, done))
         return await done
 
-    async def interrupt(self) -> None:
-        """End the answer in progress. Raises CommandRejected or BotUnreachable."""
-        await self._tenure.interrupt(self.life)
+    async def interrupt(self, message_id: str | None = None) -> None:
+        """End the answer in progress, if it is to this message. Raises CommandRejected or BotUnreachable."""
+        await self._tenure.interrupt(self.life, message_id)
+
+    def errands(self) -> dict[str, str]:
+        """The messages that it or its run has and that assign tasks, with those tasks."""
+        return self._messages.errands()
 
     async def answer(self, command: AnswerPermission) -> None:
         """Tell the agent what it may do. Raises CommandRejected or BotUnreachable."""
@@ -163,9 +169,10 @@ class Keeper:
                 await answer(mail.done, self._take_wish(mail))
             case Send(command=command, done=done, errand=errand):
                 await answer(done, self._intake.take(command, self.life.state, errand))
-            case Withdraw(message_ids=message_ids, done=done):
-                await answer(done, self._withdraw(message_ids))
+            case Withdraw(message_ids=message_ids, reason=reason, done=done):
+                await answer(done, self._withdraw(message_ids, reason))
             case Frames(run=run, frames=frames, done=done):
+                self.alive_at = self._now() if frames else self.alive_at
                 await answer(done, self._take_frames(run, frames))
             case Placed():
                 await self._take_placed(mail)
@@ -208,9 +215,9 @@ class Keeper:
             process = f" (pid {view.pid})" if view is not None and view.pid else ""
             raise CommandRejected(f"{self.bot_id}{process}: {refusal}") from None
 
-    async def _withdraw(self, message_ids: frozenset[str]) -> frozenset[str]:
+    async def _withdraw(self, message_ids: frozenset[str], reason: str) -> frozenset[str]:
         here = message_ids.intersection(self._messages.outbox.unhanded())
-        await self._record(self._messages.end(sorted(here), "interrupted", "taken back", run=self.life.run))
+        await self._record(self._messages.end(sorted(here), "interrupted", reason, run=self.life.run))
         return here
 
     # Reports
@@ -276,6 +283,7 @@ class Keeper:
         if run != self.life.run or not isinstance(self.life.state, lc.Running):
             return
         if error is None:
+            self.alive_at = self._now()
             if self._failed_probes:
                 await self._record([ev.ProbeRecovered(at=time.time(), bot_id=self.bot_id, run=run)])
                 self._failed_probes = 0

@@ -55,6 +55,7 @@ class Withdraw:
     """Take back what no run has been given yet; `done` gets the ids of those messages."""
 
     message_ids: frozenset[str]
+    reason: str
     done: asyncio.Future[frozenset[str]]
 
 

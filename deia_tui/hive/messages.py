@@ -41,6 +41,7 @@ class Messages:
         self._unbegun = {row.message_id for row in unbegun if not (row.task_id or row.letter_id)}
         self._begun = ""
         self._gate, self._pace = Gate(flow, self.depth), Pace(flow)
+        self._errands = {row.message_id: row.task_id for row in (*sent, *accepted) if row.task_id}
         self.calls = Calls(bot_id, breaker, clock, under_way=self._in_hand)
         for row in accepted:
             if row.status == "running":
@@ -73,6 +74,8 @@ class Messages:
         more."""
         for event in recorded:
             match event:
+                case ev.MessageQueued() if event.task_id:
+                    self._errands[event.message_id] = event.task_id
                 case ev.MessageQueued(message_id=message_id, task_id="", letter_id=""):
                     self._unbegun.add(message_id)
                 case ev.MessageAccepted(message_id=message_id):
@@ -85,6 +88,7 @@ class Messages:
                 case ev.TurnEnded(message_id=message_id):
                     self.outbox.remove(message_id)
                     self._in_hand.discard(message_id)
+                    self._errands.pop(message_id, None)
                     self._unbegun.discard(message_id)
                     if message_id == self._begun:
                         self._pace.ended(self._clock.now())
@@ -108,6 +112,10 @@ class Messages:
     def waiting(self) -> list[str]:
         """What no run has accepted, oldest first."""
         return [message.message_id for message in self.outbox.waiting()]
+
+    def errands(self) -> dict[str, str]:
+        """The messages that assign tasks, with those tasks: what waits and what the run has accepted."""
+        return dict(self._errands)
 
     def in_hand(self) -> list[str]:
         """What the run has accepted and not finished."""

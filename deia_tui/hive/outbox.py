@@ -62,8 +62,8 @@ class Outbox:
             self._handed &= self._waiting.keys()
             for message in [message for message in self.waiting() if message.message_id not in self._handed]:
                 await leave(message.message_id)
-                await self._hand_over(link, message, give_up)
                 self._handed.add(message.message_id)
+                await self._hand_over(link, message, give_up)
             await self._filled.wait()
 
     async def _hand_over(self, link: Link, message: MessageQueued, give_up: Callable[[str, str], None]) -> None:

@@ -26,6 +26,7 @@ class Record:
         self._next_alert_id = next_alert_id
         self._publish_to = publish
         self._listeners: list[Callable[[Sequence[Recorded]], None]] = []
+        self._consequences: list[Callable[[Sequence[ev.Event]], Sequence[ev.Event]]] = []
 
     @property
     def snapshot(self) -> Snapshot:
@@ -39,13 +40,19 @@ class Record:
         """Tell `listener` too what was committed, in order; it must not block."""
         self._listeners.append(listener)
 
+    def follow(self, consequence: Callable[[Sequence[ev.Event]], Sequence[ev.Event]]) -> None:
+        """What `consequence` says of events that are about to be committed is committed with them, all or none; it must
+        change nothing, since they may never be."""
+        self._consequences.append(consequence)
+
     async def add(self, *events: ev.Event) -> list[ev.Event]:
         """Make events, and the alerts that follow from them, durable and known. Raises StoreError.
 
         Returns those that are new: what a bot said twice counts once.
         """
-        wanted = [wish for event in events for wish in concerns(event)]
-        return await self._commit([*events, *self._settled(wanted)])
+        both = [*events, *(more for consequence in self._consequences for more in consequence(events))]
+        wanted = [wish for event in both for wish in concerns(event)]
+        return await self._commit([*both, *self._settled(wanted)])
 
     async def insist(self, event: ev.Event) -> None:
         """Add it, however long the store takes to recover."""

@@ -55,11 +55,11 @@ class Tenure:
         if attendance is not None:
             await attendance.end()
 
-    async def interrupt(self, life: lc.Life) -> None:
-        """End the answer in progress. Raises CommandRejected or BotUnreachable."""
+    async def interrupt(self, life: lc.Life, message_id: str | None = None) -> None:
+        """End the answer in progress, if it is to this message. Raises CommandRejected or BotUnreachable."""
         if self._attendance is None or not isinstance(life.state, lc.Running):
             raise CommandRejected(f"{self._bot_id} does not run: there is nothing to interrupt.")
-        answer = await self._attendance.link.post("/interrupt")
+        answer = await self._attendance.link.post("/interrupt", {"message_id": message_id} if message_id else None)
         if answer.get("interrupted") is None:
             raise CommandRejected(f"{self._bot_id} is idle: there is nothing to interrupt.")
 

@@ -4,6 +4,8 @@ bots, who looks after task files, who starts bots for the load."""
 from deia_tui.core import commands as cmd
 from deia_tui.core.client import TaskDetail
 from deia_tui.core.errors import CommandRejected
+from deia_tui.hive.chores import Chores
+from deia_tui.hive.dispatcher import Dispatcher
 from deia_tui.hive.roster import Roster
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.store.store import Store
@@ -13,13 +15,19 @@ from deia_tui.store.workqueries import OpenWork
 class Work:
     def __init__(self, around: Surroundings, roster: Roster, store: Store, found: OpenWork) -> None:
         """`found` is what had not ended when the last supervisor did."""
-        self._around = around
-        self._roster = roster
         self._store = store
-        self._found = found
+        self.dispatcher = Dispatcher(around, roster, store, found, around.settings.task_policy())
+
+    def begin(self, chores: Chores) -> None:
+        """Every bot has its keeper: work may go on."""
+        chores.begin("dispatcher", self.dispatcher.dispatch)
 
     async def submit(self, command: cmd.WorkCommand) -> cmd.Outcome:
-        raise CommandRejected("This supervisor does no tasks yet.", status=501)
+        match command:
+            case cmd.AddTask() | cmd.CancelTask() | cmd.RetryTask() | cmd.ChangeTask():
+                return await self.dispatcher.submit(command)
+            case _:
+                raise CommandRejected("This supervisor does not do that yet.", status=501)
 
     async def task(self, task_id: str) -> TaskDetail:
         """Raises CommandRejected (404) for one that nobody knows."""

@@ -164,6 +164,15 @@ class Store:
         with translated(self._path):
             return await workqueries.task(self._reader, task_id)
 
+    async def tasks_of(self, task_ids: Collection[str]) -> dict[str, Task]:
+        """Those of these tasks that exist, with all of their text."""
+        with translated(self._path):
+            return await workqueries.tasks_of(self._reader, task_ids)
+
+    async def texts(self, task_ids: Collection[str]) -> dict[str, str]:
+        with translated(self._path):
+            return await workqueries.texts(self._reader, task_ids)
+
     async def task_of_file(self, source: str) -> Task | None:
         """The task that came from a file, by its path relative to hive/tasks."""
         with translated(self._path):

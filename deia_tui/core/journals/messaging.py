@@ -1,5 +1,5 @@
-"""bot-messaging.jsonl: messages on their way to their bots, those of a chat and letters between bots, and what became of
-them. The message by which a bot is given a letter is not told of a second time."""
+"""bot-messaging.jsonl: messages on their way to their bots, those of a chat and letters between bots, and what became
+of them. The message by which a bot is given a letter is not told of a second time."""
 
 from collections.abc import Iterator
 from typing import Any
