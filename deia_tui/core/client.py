@@ -62,7 +62,7 @@ class Launchable:
 class TaskDetail:
     """A task with what became of its attempts (oldest first). `needs` are the tasks it waits for and how they stand;
     `waits_for` says in words why it is not being done, or is "". `choice` are the bots the scheduler would consider
-    now, best first, with the reasons for the first."""
+    now, best first, with the reasons for the first. `output` is what the newest attempt has answered by now."""
 
     task: Task
     attempts: Sequence[Attempt] = ()
@@ -70,6 +70,7 @@ class TaskDetail:
     waits_for: str = ""
     choice: Sequence[Candidate] = ()
     reasons: Sequence[str] = ()
+    output: str = ""
 
 
 class HiveClient(Protocol):

@@ -75,7 +75,8 @@ class Task:
 class Attempt:
     """One assignment of a task. `outcome`: "" while it goes on, else done, failed, put back, cancelled, dead.
 
-    `reasons` are the scheduler's for this bot, `confidence` its estimate that the attempt succeeds (0 to 1).
+    `reasons` are the scheduler's for this bot, `confidence` its estimate that the attempt succeeds (0 to 1). Tokens and
+    cost are what its agent has reported by now; None where it reports none.
     """
 
     attempt: int
@@ -88,6 +89,9 @@ class Attempt:
     error: str = ""
     reasons: tuple[str, ...] = ()
     confidence: float | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

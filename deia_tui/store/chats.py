@@ -37,6 +37,12 @@ async def chat(connection: aiosqlite.Connection, bot_id: str, *, before: int | N
     return [await _turn(connection, row) for row in reversed(found)]
 
 
+async def turn(connection: aiosqlite.Connection, message_id: str) -> ChatTurn | None:
+    """One message with its answer; None for an id nobody used."""
+    found = await fetch(connection, "SELECT * FROM messages WHERE message_id = ?", message_id)
+    return await _turn(connection, found[0]) if found else None
+
+
 async def _turn(connection: aiosqlite.Connection, row: sqlite3.Row) -> ChatTurn:
     parts: Parts = ()
     seq = 0

@@ -108,8 +108,10 @@ class _Update:
         return ((self.sql, tuple(map(_sound, values))) for values in changed)
 
 
-def _upsert(table: str, columns: tuple[str, ...], *key: str) -> _Insert:
-    changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+def _upsert(table: str, columns: tuple[str, ...], *key: str, changing: tuple[str, ...] = ()) -> _Insert:
+    """Of a row that exists only what is `changing` is written, by default all but its key."""
+    names = changing or tuple(name for name in columns if name not in key)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names)
     return _Insert(table, columns, f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}")
 
 
@@ -159,7 +161,8 @@ def _ledger(table: str, *key: str) -> _Insert:
 _USED_IN_TURN = _ledger("usage_of_turn", "message_id", "model")
 _USED_IN_DAY = _ledger("usage_of_day", "day", "bot_id", "model")
 
-_TASK = _upsert("tasks", workrows.TASK_COLUMNS, "task_id")
+_TASK = _upsert("tasks", workrows.TASK_COLUMNS, "task_id", changing=workrows.TASK_CHANGES)
+_TEXT = _Insert("task_texts", workrows.TEXT_COLUMNS)
 _ATTEMPT = _Insert("attempts", workrows.ATTEMPT_COLUMNS)
 _ATTEMPT_STARTED = _Update("UPDATE attempts SET started_at = ? WHERE (task_id, attempt) = (?, ?)")
 _ATTEMPT_ENDED = _Update(
@@ -172,7 +175,7 @@ _LETTER = _upsert("letters", workrows.LETTER_COLUMNS, "letter_id")
 _ORDER = (
     *(_EVENT, _OUTPUT, _BOT, _RUN, _ASK, _ACCEPT, _START, _END, _BREAKER, _ALERT, _CLEAR),
     *(_ASKED, _ANSWERED, _ABANDONED, _PAUSE, _RESUME, _USED_IN_TURN, _USED_IN_DAY),
-    *(_TASK, _ATTEMPT, _ATTEMPT_STARTED, _ATTEMPT_ENDED, _FORGOTTEN, _PERFORMANCE, _LETTER),
+    *(_TASK, _TEXT, _ATTEMPT, _ATTEMPT_STARTED, _ATTEMPT_ENDED, _FORGOTTEN, _PERFORMANCE, _LETTER),
 )
 """Bots come before what refers to them, and a message's steps in the order they happen."""
 
@@ -303,6 +306,8 @@ class Draft:
                 counts = (*tokens, cost or 0.0, int(cost is None))
                 self._rows[_USED_IN_TURN].append((event.message_id, usage.model, *counts))
                 self._rows[_USED_IN_DAY].append((day_of(event.at), event.bot_id, usage.model, *counts))
+            case ev.TaskQueued():
+                self._rows[_TEXT].append(workrows.text_values(event))
             case ev.TaskAssigned():
                 self._rows[_ATTEMPT].append(workrows.attempt_values(event))
             case ev.TaskStarted():

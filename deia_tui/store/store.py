@@ -125,6 +125,11 @@ class Store:
         with translated(self._path):
             return await chats.chat(self._reader, bot_id, before=before, limit=limit)
 
+    async def turn(self, message_id: str) -> ChatTurn | None:
+        """One message with its answer, as in a chat; None for an id nobody used."""
+        with translated(self._path):
+            return await chats.turn(self._reader, message_id)
+
     async def events(
         self, *, bot_id: str | None = None, after: int = 0, limit: int = 500, newest: bool = False
     ) -> list[Recorded]:

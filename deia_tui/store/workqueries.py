@@ -1,28 +1,21 @@
-"""What is read of the work of a hive: tasks in the order of the queue, their attempts, letters, performance."""
+"""What is read of the work of a hive: tasks in the order of the queue, their attempts, letters, performance. However
+much there is, each reads no more than it answers with (tests/store/test_work_plans.py)."""
 
 import json
-import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import aiosqlite
 
 from deia_tui.core.letters import Letter
 from deia_tui.core.performance import Performance
-from deia_tui.core.tasks import WAITING, WITH_BOT, Attempt, Task, TaskState, TaskType
+from deia_tui.core.tasks import ENDED, PRIORITIES, WITH_BOT, Attempt, Task, TaskState, TaskType
 from deia_tui.store import workrows
 from deia_tui.store.queries import fetch
 
-BRIEF = 400
-"""Characters of its text that a task has in a list."""
-_BRIEF_COLUMNS = ", ".join(
-    f"substr(text, 1, {BRIEF}) AS text" if name == "text" else name for name in workrows.TASK_COLUMNS
-)
-_ORDER = f"""
-    CASE WHEN state IN {tuple(str(state) for state in WITH_BOT)!r} THEN 0
-         WHEN state IN {tuple(str(state) for state in WAITING)!r} THEN 1 ELSE 2 END,
-    CASE WHEN ended_at IS NULL THEN created_at + :ageing_s * priority ELSE -ended_at END, task_id
-"""
+_WITHOUT_TEXT = "SELECT tasks.*, '' AS text FROM tasks"
+_WITH_BRIEF = "SELECT tasks.*, brief AS text FROM tasks JOIN task_texts USING (task_id)"
+_WITH_TEXT = "SELECT tasks.*, text FROM tasks JOIN task_texts USING (task_id)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +30,12 @@ class OpenWork:
 
 async def open_work(connection: aiosqlite.Connection) -> OpenWork:
     """Everything that has not ended; of tasks without their text, which the store keeps."""
-    columns = _BRIEF_COLUMNS.replace(f"substr(text, 1, {BRIEF})", "''")
-    tasks = await fetch(connection, f"SELECT {columns} FROM tasks WHERE ended_at IS NULL ORDER BY created_at, task_id")
+    tasks = await fetch(connection, f"{_WITHOUT_TEXT} WHERE ended_at IS NULL ORDER BY created_at, number")
     letters = await fetch(
         connection, "SELECT * FROM letters WHERE state IN ('pending', 'delivered') ORDER BY sent_at, letter_id"
     )
     known = await fetch(connection, "SELECT * FROM performance")
-    (dead,) = (await fetch(connection, "SELECT count(*) FROM tasks WHERE ended_at IS NOT NULL AND state = 'dead'"))[0]
+    (dead,) = (await fetch(connection, "SELECT count(*) FROM tasks WHERE state = 'dead'"))[0]
     return OpenWork(
         tasks=tuple(workrows.read_task(row) for row in tasks),
         letters=tuple(workrows.read_letter(row) for row in letters),
@@ -62,24 +54,42 @@ async def tasks(
     ageing_s: float,
 ) -> list[Task]:
     """As HiveClient.tasks."""
-    of_state = "state IN (SELECT value FROM json_each(:states))" if states else "true"
-    of_bot = "true" if bot_id is None else ":bot_id IN (addressee, bot_id)"
-    found = await connection.execute_fetchall(
-        f"SELECT {_BRIEF_COLUMNS} FROM tasks WHERE {of_state} AND {of_bot} ORDER BY {_ORDER} "
-        "LIMIT :limit OFFSET :offset",
-        {
-            "states": json.dumps([str(state) for state in states]),
-            "bot_id": bot_id,
-            "limit": limit,
-            "offset": offset,
-            "ageing_s": ageing_s,
-        },
+    sql = _page(states or tuple(TaskState), of_bot=bot_id is not None)
+    place = {"bot_id": bot_id, "limit": limit, "offset": offset, "reach": offset + limit, "ageing_s": ageing_s}
+    return [workrows.read_task(row) for row in await connection.execute_fetchall(sql, place)]
+
+
+def _page(states: Collection[TaskState], *, of_bot: bool) -> str:
+    """The tasks of one state and priority lie in an index in their order; a page is the first of them all."""
+    parts = [
+        _part(state, priority, whose)
+        for whose in (
+            ("addressee = :bot_id AND addressee <> ''", "bot_id = :bot_id AND bot_id <> ''") if of_bot else ("true",)
+        )
+        for state in sorted(states)
+        for priority in PRIORITIES
+    ]
+    # One that is for a bot and with it stands in two parts.
+    chosen = f"SELECT DISTINCT number, section, line FROM ({' UNION ALL '.join(parts)}) "
+    chosen += "ORDER BY section, line, number LIMIT :limit OFFSET :offset"
+    return (
+        f"SELECT tasks.*, brief AS text FROM ({chosen}) AS chosen CROSS JOIN tasks USING (number) "
+        "CROSS JOIN task_texts USING (task_id) ORDER BY section, line, number"
     )
-    return [workrows.read_task(row) for row in found]
+
+
+def _part(state: TaskState, priority: int, whose: str) -> str:
+    section = 0 if state in WITH_BOT else 2 if state in ENDED else 1
+    line = "place" if state in ENDED else f"place + :ageing_s * {priority}"
+    return (
+        f"SELECT * FROM (SELECT number, {section} AS section, {line} AS line FROM tasks "
+        f"WHERE {whose} AND state = '{state}' AND priority = {priority} ORDER BY place, number LIMIT :reach)"
+    )
 
 
 async def task(connection: aiosqlite.Connection, task_id: str) -> Task | None:
-    found = await fetch(connection, "SELECT * FROM tasks WHERE task_id = ?", task_id)
+    """With all of its text."""
+    found = await fetch(connection, f"{_WITH_TEXT} WHERE tasks.task_id = ?", task_id)
     return workrows.read_task(found[0]) if found else None
 
 
@@ -95,9 +105,15 @@ async def texts(connection: aiosqlite.Connection, task_ids: Collection[str]) -> 
 
 
 async def attempts(connection: aiosqlite.Connection, task_id: str) -> list[Attempt]:
-    """Oldest first."""
-    found = await fetch(connection, "SELECT * FROM attempts WHERE task_id = ? ORDER BY attempt", task_id)
-    return [workrows.read_attempt(row) for row in found]
+    """Oldest first, with what each has used by now."""
+    used = "(SELECT sum({}) FROM usage_of_turn WHERE usage_of_turn.message_id = attempts.message_id) AS {}"
+    sums = [
+        used.format("input_tokens + cache_read_tokens + cache_write_tokens", "tokens_in"),
+        used.format("output_tokens", "tokens_out"),
+        used.format("cost_usd", "cost_usd"),
+    ]
+    sql = f"SELECT *, {', '.join(sums)} FROM attempts WHERE task_id = ? ORDER BY attempt"
+    return [workrows.read_attempt(row) for row in await fetch(connection, sql, task_id)]
 
 
 async def tokens_of(connection: aiosqlite.Connection, message_id: str) -> int:
@@ -115,13 +131,14 @@ async def states_of(connection: aiosqlite.Connection, task_ids: Collection[str])
 
 
 async def unanswered(connection: aiosqlite.Connection, *, limit: int) -> list[Task]:
-    """Tasks that ended, and whose answer is in no file yet; oldest first."""
-    sql = "SELECT * FROM tasks WHERE ended_at IS NOT NULL AND response = '' ORDER BY ended_at LIMIT ?"
+    """Tasks that ended, and whose answer is in no file yet; oldest first, with the beginning of their text."""
+    sql = f"{_WITH_BRIEF} WHERE ended_at IS NOT NULL AND response = '' ORDER BY ended_at LIMIT ?"
     return [workrows.read_task(row) for row in await fetch(connection, sql, limit)]
 
 
 async def task_of_file(connection: aiosqlite.Connection, source: str) -> Task | None:
-    found = await fetch(connection, "SELECT * FROM tasks WHERE source = ? AND source <> ''", source)
+    """With all of its text."""
+    found = await fetch(connection, f"{_WITH_TEXT} WHERE source = ? AND source <> ''", source)
     return workrows.read_task(found[0]) if found else None
 
 
@@ -129,12 +146,19 @@ async def letters(
     connection: aiosqlite.Connection, *, bot_id: str | None, partner: str | None, offset: int, limit: int
 ) -> list[Letter]:
     """As HiveClient.letters."""
-    which = "true"
-    if bot_id is not None:
-        which = ":bot_id IN (from_bot, to_bot)" + ("" if partner is None else " AND :partner IN (from_bot, to_bot)")
+    if bot_id is None:
+        which: Iterable[str] = ("true",)
+    elif partner is None:
+        which = ("from_bot = :bot_id", "to_bot = :bot_id")
+    else:
+        which = ("from_bot = :bot_id AND to_bot = :partner", "from_bot = :partner AND to_bot = :bot_id")
+    newest = "ORDER BY sent_at DESC, letter_id DESC LIMIT"
+    parts = (f"SELECT * FROM (SELECT letter_id, sent_at FROM letters WHERE {of} {newest} :reach)" for of in which)
+    chosen = f"SELECT DISTINCT letter_id, sent_at FROM ({' UNION ALL '.join(parts)}) {newest} :limit OFFSET :offset"
     found = await connection.execute_fetchall(
-        f"SELECT * FROM letters WHERE {which} ORDER BY sent_at DESC, letter_id DESC LIMIT :limit OFFSET :offset",
-        {"bot_id": bot_id, "partner": partner, "limit": limit, "offset": offset},
+        f"SELECT letters.* FROM ({chosen}) AS chosen CROSS JOIN letters USING (letter_id) "
+        "ORDER BY chosen.sent_at DESC, letter_id DESC",
+        {"bot_id": bot_id, "partner": partner, "limit": limit, "offset": offset, "reach": offset + limit},
     )
     return [workrows.read_letter(row) for row in found]
 
@@ -144,9 +168,19 @@ async def letter(connection: aiosqlite.Connection, letter_id: str) -> Letter | N
     return workrows.read_letter(found[0]) if found else None
 
 
-async def rows_of(connection: aiosqlite.Connection, table: str, key: str, ids: Collection[str]) -> list[sqlite3.Row]:
-    """The rows with these ids; for the writer, which knows the table."""
-    if not ids:
-        return []
-    sql = f"SELECT * FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))"
-    return await fetch(connection, sql, json.dumps(list(ids)))
+async def tasks_of(connection: aiosqlite.Connection, task_ids: Collection[str]) -> dict[str, Task]:
+    """Those of these tasks that exist, without their text, which nothing changes."""
+    if not task_ids:
+        return {}
+    sql = f"{_WITHOUT_TEXT} WHERE task_id IN (SELECT value FROM json_each(?))"
+    found = await fetch(connection, sql, json.dumps(list(task_ids)))
+    return {row["task_id"]: workrows.read_task(row) for row in found}
+
+
+async def letters_of(connection: aiosqlite.Connection, letter_ids: Collection[str]) -> dict[str, Letter]:
+    """Those of these letters that exist."""
+    if not letter_ids:
+        return {}
+    sql = "SELECT * FROM letters WHERE letter_id IN (SELECT value FROM json_each(?))"
+    found = await fetch(connection, sql, json.dumps(list(letter_ids)))
+    return {row["letter_id"]: workrows.read_letter(row) for row in found}

@@ -12,8 +12,16 @@ from deia_tui.core.tasks import Attempt, Task, TaskState, TaskType
 
 Values = tuple[Any, ...]
 
-_TASK = tuple(field.name for field in fields(Task))
+BRIEF = 400
+"""Characters of its text that a task has in a list."""
+_TASK = tuple(field.name for field in fields(Task) if field.name != "text")
 TASK_COLUMNS = tuple("addressee" if name == "to" else name for name in _TASK)
+TASK_CHANGES = (
+    *("addressee", "priority", "state", "since", "attempt", "tries", "held", "not_before"),
+    *("bot_id", "message_id", "started_at", "ended_at", "error", "response"),
+)
+"""The rest is as it was when the task was queued."""
+TEXT_COLUMNS = ("task_id", "brief", "text")
 ATTEMPT_COLUMNS = ("task_id", "attempt", "bot_id", "message_id", "assigned_at", "reasons", "confidence")
 LETTER_COLUMNS = tuple(field.name for field in fields(Letter))
 _PERFORMANCE = tuple(field.name for field in fields(Performance))
@@ -21,12 +29,18 @@ PERFORMANCE_COLUMNS = ("bot_id", "task_type", *_PERFORMANCE)
 
 
 def task_values(task: Task) -> Values:
-    """In the order of TASK_COLUMNS."""
+    """In the order of TASK_COLUMNS: without its text."""
     return tuple(json.dumps(task.after) if name == "after" else getattr(task, name) for name in _TASK)
 
 
+def text_values(event: ev.TaskQueued) -> Values:
+    """In the order of TEXT_COLUMNS."""
+    return (event.task_id, event.text[:BRIEF], event.text)
+
+
 def read_task(row: sqlite3.Row) -> Task:
-    kept = {name: row["addressee" if name == "to" else name] for name in _TASK}
+    """From a row of tasks, and as much of the text as was asked for with it."""
+    kept = {name: row["addressee" if name == "to" else name] for name in (*_TASK, "text")}
     kept["after"] = tuple(json.loads(row["after"]))
     kept["state"] = TaskState(row["state"])
     kept["task_type"] = TaskType(row["task_type"])

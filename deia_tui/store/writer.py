@@ -18,10 +18,9 @@ import aiosqlite
 from deia_tui.core.client import Recorded
 from deia_tui.core.errors import StoreError
 from deia_tui.core.events import Event
-from deia_tui.store import rows, workrows
+from deia_tui.store import rows, workqueries
 from deia_tui.store.database import explain, translated
 from deia_tui.store.draft import Draft, Tables
-from deia_tui.store.workqueries import rows_of
 
 _BAD_UNIT = (
     *(sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
@@ -191,10 +190,8 @@ class Writer:
         if unknown.asked:
             known = "SELECT message_id FROM messages WHERE message_id IN (SELECT value FROM json_each(?))"
             tables.asked.update(row["message_id"] for row in await self._fetch(known, json.dumps(list(unknown.asked))))
-        for row in await rows_of(self._connection, "tasks", "task_id", unknown.tasks):
-            tables.tasks[row["task_id"]] = workrows.read_task(row)
-        for row in await rows_of(self._connection, "letters", "letter_id", unknown.letters):
-            tables.letters[row["letter_id"]] = workrows.read_letter(row)
+        tables.tasks.update(await workqueries.tasks_of(self._connection, unknown.tasks))
+        tables.letters.update(await workqueries.letters_of(self._connection, unknown.letters))
 
     async def _fetch(self, sql: str, *values: object) -> Iterable[sqlite3.Row]:
         return await self._connection.execute_fetchall(sql, values)

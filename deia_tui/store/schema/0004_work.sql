@@ -8,12 +8,12 @@ ALTER TABLE messages ADD COLUMN letter_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE bots ADD COLUMN scaled INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE tasks (
-    task_id TEXT PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
+    task_id TEXT NOT NULL UNIQUE,
     title TEXT NOT NULL,
-    text TEXT NOT NULL,
     sender TEXT NOT NULL,
     addressee TEXT NOT NULL, -- a bot, or "" for anyone
-    priority INTEGER NOT NULL,
+    priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 3), -- lists are put together of one part for each
     task_type TEXT NOT NULL,
     after TEXT NOT NULL, -- task ids as a JSON list
     source TEXT NOT NULL, -- the file it came from, relative to hive/tasks, or ""
@@ -29,10 +29,17 @@ CREATE TABLE tasks (
     started_at REAL,
     ended_at REAL,
     error TEXT NOT NULL,
-    response TEXT NOT NULL -- the name of its answer's file, once that is written
-) WITHOUT ROWID;
+    response TEXT NOT NULL, -- the name of its answer's file, once that is written
+    place REAL AS (coalesce(-ended_at, created_at)) -- among those of its state and priority
+);
 
-CREATE INDEX tasks_open ON tasks (state, created_at) WHERE ended_at IS NULL;
+CREATE INDEX tasks_in_line ON tasks (state, priority, place);
+
+CREATE INDEX tasks_for ON tasks (addressee, state, priority, place) WHERE addressee <> '';
+
+CREATE INDEX tasks_with ON tasks (bot_id, state, priority, place) WHERE bot_id <> '';
+
+CREATE INDEX tasks_open ON tasks (created_at) WHERE ended_at IS NULL;
 
 CREATE INDEX tasks_ended ON tasks (ended_at) WHERE ended_at IS NOT NULL;
 
@@ -40,8 +47,17 @@ CREATE INDEX tasks_unanswered ON tasks (ended_at) WHERE ended_at IS NOT NULL AND
 
 CREATE UNIQUE INDEX tasks_of_file ON tasks (source) WHERE source <> '';
 
+-- What a task says never changes, and can be long: it is not written again with every state. `brief` comes first, so
+-- that a list reads no more.
+
+CREATE TABLE task_texts (
+    task_id TEXT NOT NULL UNIQUE REFERENCES tasks (task_id),
+    brief TEXT NOT NULL,
+    text TEXT NOT NULL
+);
+
 CREATE TABLE attempts (
-    task_id TEXT NOT NULL REFERENCES tasks,
+    task_id TEXT NOT NULL REFERENCES tasks (task_id),
     attempt INTEGER NOT NULL,
     bot_id TEXT NOT NULL,
     message_id TEXT NOT NULL,
@@ -92,3 +108,9 @@ CREATE TABLE letters (
 CREATE INDEX letters_open ON letters (to_bot, sent_at) WHERE state IN ('pending', 'delivered');
 
 CREATE INDEX letters_by_time ON letters (sent_at);
+
+CREATE INDEX letters_to ON letters (to_bot, sent_at);
+
+CREATE INDEX letters_from ON letters (from_bot, sent_at);
+
+CREATE INDEX letters_between ON letters (from_bot, to_bot, sent_at);
