@@ -35,6 +35,10 @@ class RemoteHive:
         with self._ask("POST", quote(route), body) as response:
             return json.loads(response.read())
 
+    def patch(self, route: str, body: dict[str, Any]) -> Any:
+        with self._ask("PATCH", quote(route), body) as response:
+            return json.loads(response.read())
+
     def shut_down(self, *, leave_bots: bool, reason: str) -> int:
         """End the supervisor; returns its pid at once, it ends later."""
         body = {"leave_bots": leave_bots}
@@ -92,7 +96,7 @@ class _UnixLine(http.client.HTTPConnection):
 
 def _with_query(route: str, query: dict[str, Any]) -> str:
     given = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
-    return f"{quote(route)}?{urlencode(given)}"
+    return f"{quote(route)}?{urlencode(given, doseq=True)}"
 
 
 def _detail(response: http.client.HTTPResponse) -> str:

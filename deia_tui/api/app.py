@@ -8,8 +8,10 @@ from typing import Annotated, Any, Protocol
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from deia_tui.api.body import Body
+from deia_tui.api.tasks import task_routes
 from deia_tui.core import codec, costs, report
 from deia_tui.core import commands as cmd
 from deia_tui.core.client import HiveClient, Recorded
@@ -30,10 +32,6 @@ _ABOUT = (
     "a bearer token: then it may read and write messages, but not approve, launch, stop or end anything. That tells "
     "who asks; processes of one user are no sandbox."
 )
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 class Launch(Body):
@@ -199,6 +197,7 @@ def create_app(client: Supervisor, *, version: str) -> FastAPI:
             _lines(client, bot_id, after, last, forever=forever), media_type="application/x-ndjson"
         )
 
+    app.include_router(task_routes(client))
     return app
 
 

@@ -16,6 +16,11 @@ _MAY = frozenset(
         ("GET", "/api/bot/{bot_id}/status"),
         ("GET", "/api/events"),
         ("POST", "/api/bot/send/{bot_id}"),
+        ("GET", "/api/work"),
+        ("GET", "/api/tasks"),
+        ("POST", "/api/tasks"),
+        ("GET", "/api/tasks/{task_id}"),
+        ("GET", "/api/tasks/{task_id}/events"),
     }
 )
 

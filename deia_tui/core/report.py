@@ -7,6 +7,7 @@ from typing import Any
 from deia_tui.core.holds import hold_of, spent
 from deia_tui.core.state import NO_SERIES, Approval, BotView, Pause, Series, Snapshot
 from deia_tui.core.stopping import waits_for
+from deia_tui.core.taskreport import work
 
 NO_PAUSES: Mapping[str, Pause] = MappingProxyType({})
 
@@ -24,6 +25,7 @@ def status(snapshot: Snapshot, now: float) -> dict[str, Any]:
             bot_status(bot, snapshot.telemetry.bots.get(bot.bot_id, NO_SERIES), now, state.pauses)
             for _, bot in sorted(state.bots.items())
         ],
+        "work": work(snapshot.work, now),
     }
 
 

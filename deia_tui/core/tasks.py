@@ -6,6 +6,7 @@ from enum import StrEnum
 URGENT, HIGH, NORMAL, LOW = 0, 1, 2, 3
 PRIORITIES = (URGENT, HIGH, NORMAL, LOW)
 """P0 to P3."""
+
 HUMAN = "HUMAN"
 """The sender of a task that names none."""
 
@@ -100,3 +101,11 @@ class Candidate:
 
     bot_id: str
     score: float
+
+
+def read_priority(text: str) -> int:
+    """P1, p1 or 1 → 1; raises ValueError with a sentence."""
+    digit = text.strip().upper().removeprefix("P")
+    if digit not in [str(priority) for priority in PRIORITIES]:
+        raise ValueError(f"'{text[:20]}' is no priority: use P0 (urgent), P1, P2 or P3.")
+    return int(digit)

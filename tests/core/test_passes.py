@@ -23,6 +23,10 @@ def test_tokens_are_compared_whatever_was_sent(one: str, other: str, are: bool) 
         ("GET", "/api/bot/send/{bot_id}", False),
         ("POST", "/api/bot/stop/{bot_id}", False),
         ("GET", "/api/unheard-of", False),
+        ("POST", "/api/tasks", True),
+        ("GET", "/api/tasks/{task_id}", True),
+        ("PATCH", "/api/tasks/{task_id}", False),
+        ("POST", "/api/tasks/{task_id}/cancel", False),
     ],
 )
 def test_what_is_not_on_the_list_a_bot_may_not(method: str, route: str, allowed: bool) -> None:

@@ -96,6 +96,18 @@ def test_a_snapshot_as_status_prints_it() -> None:
                 "budget_usd": None,
             },
         ],
+        "work": {
+            "waiting": 0,
+            "held": 0,
+            "scheduled": 0,
+            "running": 0,
+            "dead": 0,
+            "oldest_s": None,
+            "letters_pending": 0,
+            "strain": "healthy",
+            "strain_reason": "",
+            "bots": {},
+        },
     }
 
 
