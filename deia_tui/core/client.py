@@ -16,7 +16,8 @@ from deia_tui.core.turns import Failure, StopReason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatTurn:
-    """A message and its answer so far. `status`: queued, accepted, running, answered, failed, interrupted.
+    """A message and its answer so far. `status`: queued, accepted, running, answered, failed, interrupted. `task_id`
+    is the task it assigns, `letter_id` the message of another bot that it delivers, or "".
 
     `parts` are what happened in it, `answer` all that was said, `answer_seq` numbers the last event in both; `number`
     orders the turns of one bot. `failure` and `stop_reason` as in events.TurnEnded.
@@ -35,6 +36,8 @@ class ChatTurn:
     parts: Parts = ()
     failure: Failure | None = None
     stop_reason: StopReason = ""
+    task_id: str = ""
+    letter_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class Launchable:
 class TaskDetail:
     """A task with what became of its attempts (oldest first). `needs` are the tasks it waits for and how they stand;
     `waits_for` says in words why it is not being done, or is "". `choice` are the bots the scheduler would consider
-    now, best first, with the reasons for the first. `output` is what the newest attempt has answered by now."""
+    now, best first, with the reasons for the first. `answer` is what its newest attempt was told and said, while that
+    is kept."""
 
     task: Task
     attempts: Sequence[Attempt] = ()
@@ -70,7 +74,7 @@ class TaskDetail:
     waits_for: str = ""
     choice: Sequence[Candidate] = ()
     reasons: Sequence[str] = ()
-    output: str = ""
+    answer: ChatTurn | None = None
 
 
 class HiveClient(Protocol):

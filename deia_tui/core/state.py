@@ -59,9 +59,9 @@ class BotView:
     `paused`: it takes no new task, since somebody laid its PAUSE into hive/controls. `scaled`: it was started for the
     sake of the load, and is stopped when it is not needed.
 
-    `task` is the first line of the message being answered, `queued` the messages waiting behind it. `reason` says why
-    the bot is where it is. `due_at` is the next start while backing off, SIGKILL while stopping. `wanted` is what a
-    reboot would restore.
+    `task` is the first line of the message being answered, `plan` how many steps of its agent's plan are done, and of
+    how many; `queued` the messages waiting behind it. `reason` says why the bot is where it is. `due_at` is the next
+    start while backing off, SIGKILL while stopping. `wanted` is what a reboot would restore.
     """
 
     bot_id: str
@@ -83,6 +83,7 @@ class BotView:
     exit: ExitRecord | None = None
     message_id: str | None = None
     task: str = ""
+    plan: tuple[int, int] | None = None
     queued: tuple[tuple[str, str], ...] = ()
     session: Session | None = None
     trouble: str = ""
@@ -242,8 +243,11 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
                 activity=Activity.BUSY,
                 message_id=event.message_id,
                 task=task,
+                plan=None,
                 queued=_without(bot.queued, event.message_id),
             )
+        case ev.PlanChanged(entries=entries) if event.message_id == bot.message_id:
+            return replace(bot, plan=(sum(entry.status == "completed" for entry in entries), len(entries)))
         case ev.PermissionAsked():
             return bot if event.is_ruled else replace(bot, activity=Activity.ASKING)
         case ev.PermissionAnswered():
@@ -261,7 +265,7 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
             return replace(bot, spent_day=day, spent_usd=before + cost)
         case ev.TurnEnded() if event.message_id == bot.message_id:
             trouble = "" if event.status == "answered" else bot.trouble
-            return replace(bot, activity=Activity.IDLE, message_id=None, task="", trouble=trouble)
+            return replace(bot, activity=Activity.IDLE, message_id=None, task="", plan=None, trouble=trouble)
         case ev.TurnEnded():
             return replace(bot, queued=_without(bot.queued, event.message_id))
         case ev.BotPaused():
@@ -321,6 +325,7 @@ def _at_rest(bot: BotView, state: BotState, at: float, reason: str) -> BotView:
         activity=Activity.IDLE,
         message_id=None,
         task="",
+        plan=None,
         trouble="",
         health=Health.UNKNOWN,
     )

@@ -46,7 +46,7 @@ def detail(found: TaskDetail, *, with_output: bool = True) -> dict[str, Any]:
         "cost_usd": _sum([one.cost_usd for one in found.attempts]),
         "choice": [{"bot_id": bot.bot_id, "score": round(bot.score, 4)} for bot in found.choice],
         "reasons": list(found.reasons),
-        "output": found.output if with_output else None,
+        "output": found.answer.answer if with_output and found.answer else None,
     }
 
 

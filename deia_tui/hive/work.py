@@ -36,6 +36,5 @@ class Work:
             raise CommandRejected(f"There is no task '{task_id[:40]}'.", status=404)
         attempts = await self._store.attempts(task_id)
         needs = await self._store.states_of(task.after)
-        turn = await self._store.turn(task.message_id) if task.message_id else None
-        output = "" if turn is None else turn.answer
-        return TaskDetail(task=task, attempts=attempts, needs=tuple(needs.items()), output=output)
+        answer = await self._store.turn(task.message_id) if task.message_id else None
+        return TaskDetail(task=task, attempts=attempts, needs=tuple(needs.items()), answer=answer)

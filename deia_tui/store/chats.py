@@ -48,7 +48,7 @@ async def _turn(connection: aiosqlite.Connection, row: sqlite3.Row) -> ChatTurn:
     seq = 0
     if row["status"] != "queued":
         parts, seq = await _parts(connection, row)
-    kept = ("number", "message_id", "sender", "text", "status", "error", "asked_at", "ended_at")
+    kept = ("number", "message_id", "sender", "text", "status", "error", "asked_at", "ended_at", "task_id", "letter_id")
     end = await _end(connection, row)
     return ChatTurn(
         **{name: row[name] for name in kept},

@@ -126,7 +126,7 @@ class Store:
             return await chats.chat(self._reader, bot_id, before=before, limit=limit)
 
     async def turn(self, message_id: str) -> ChatTurn | None:
-        """One message with its answer, as in a chat; None for an id nobody used."""
+        """A message and its answer, as in `chat`; None once it is forgotten."""
         with translated(self._path):
             return await chats.turn(self._reader, message_id)
 
@@ -172,7 +172,7 @@ class Store:
     async def tasks_of(self, task_ids: Collection[str]) -> dict[str, Task]:
         """Those of these tasks that exist, with all of their text."""
         with translated(self._path):
-            return await workqueries.tasks_of(self._reader, task_ids)
+            return await workqueries.whole_tasks(self._reader, task_ids)
 
     async def texts(self, task_ids: Collection[str]) -> dict[str, str]:
         with translated(self._path):

@@ -93,14 +93,15 @@ async def task(connection: aiosqlite.Connection, task_id: str) -> Task | None:
     return workrows.read_task(found[0]) if found else None
 
 
-async def tasks_of(connection: aiosqlite.Connection, task_ids: Collection[str]) -> dict[str, Task]:
-    """Those of these tasks that exist."""
-    found = await rows_of(connection, "tasks", "task_id", task_ids)
+async def whole_tasks(connection: aiosqlite.Connection, task_ids: Collection[str]) -> dict[str, Task]:
+    """Those of these tasks that exist, with all of their text."""
+    sql = f"{_WITH_TEXT} WHERE tasks.task_id IN (SELECT value FROM json_each(?))"
+    found = await fetch(connection, sql, json.dumps(list(task_ids)))
     return {row["task_id"]: workrows.read_task(row) for row in found}
 
 
 async def texts(connection: aiosqlite.Connection, task_ids: Collection[str]) -> dict[str, str]:
-    sql = "SELECT task_id, text FROM tasks WHERE task_id IN (SELECT value FROM json_each(?))"
+    sql = "SELECT task_id, text FROM task_texts WHERE task_id IN (SELECT value FROM json_each(?))"
     return {row["task_id"]: row["text"] for row in await fetch(connection, sql, json.dumps(list(task_ids)))}
 
 

@@ -1,6 +1,6 @@
 from dataclasses import replace
 from types import MappingProxyType
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import LIVE, Activity, AgentSpec, BotSpec, BotState, ExitRecord, Health
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import MAX_GRANTS, Alert, BotView, HiveState, first_line, fold, fold_bot, is_live
-from deia_tui.core.turns import PermissionRequest, Usage
+from deia_tui.core.turns import PermissionRequest, PlanEntry, Usage
 
 AT = 1_760_000_000.0
 SPEC = BotSpec(bot_id="B", agent=AgentSpec(name="shell", kind="shell"))
@@ -315,3 +315,13 @@ def test_a_provider_is_left_alone_until_it_is_resumed() -> None:
     paused = fold(HiveState(), ev.ProviderPaused(at=AT, provider="acme", until=AT + 9, reason="529", by="B"))
     assert paused.pauses["acme"].until == AT + 9
     assert not fold(paused, ev.ProviderResumed(at=AT, provider="acme", reason="it answers")).pauses
+
+
+def test_how_far_the_plan_is_stands_beside_the_task_until_that_ends() -> None:
+    entries = (PlanEntry(content="look", status="completed"), PlanEntry(content="mend"))
+    of: dict[str, Any] = {"at": AT, "bot_id": "B", "run": 2, "source_seq": 7}
+    planned = fold_bot(BUSY, ev.PlanChanged(**of, message_id="m", entries=entries))
+    assert planned.plan == (1, 2)
+    assert fold_bot(planned, ev.PlanChanged(**of, message_id="another", entries=())).plan == (1, 2)
+    ended = ev.TurnEnded(at=AT, bot_id="B", run=2, message_id="m", status="answered", error="", duration_s=1.0)
+    assert fold_bot(planned, ended).plan is None

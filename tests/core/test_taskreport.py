@@ -2,13 +2,28 @@ import json
 
 import pytest
 
-from deia_tui.core.client import TaskDetail
+from deia_tui.core.client import ChatTurn, TaskDetail
 from deia_tui.core.taskreport import detail, task, work
 from deia_tui.core.tasks import Attempt, Candidate, Task, TaskState, read_priority
 from deia_tui.core.work import BotWork, WorkView
 
 AT = 1_760_000_000.0
 TASK = Task(task_id="t", title="sweep", text="sweep it all", created_at=AT, since=AT, to="B", after=("s",))
+
+
+def answered(text: str) -> ChatTurn:
+    return ChatTurn(
+        number=1,
+        message_id="t.3",
+        sender="HUMAN",
+        text="sweep",
+        status="answered",
+        error="",
+        asked_at=AT,
+        ended_at=AT,
+        answer=text,
+        answer_seq=1,
+    )
 
 
 def test_a_task_as_it_is_printed() -> None:
@@ -29,7 +44,7 @@ def test_a_task_with_what_became_of_it() -> None:
         attempts=attempts,
         needs=(("s", TaskState.DONE),),
         choice=(Candidate("C", 0.71239),),
-        output="done",
+        answer=answered("done"),
     )
     told = detail(found)
     assert json.loads(json.dumps(told)) == told
@@ -37,7 +52,7 @@ def test_a_task_with_what_became_of_it() -> None:
     assert (told["needs"], told["choice"]) == ({"s": "done"}, [{"bot_id": "C", "score": 0.7124}])
     assert [attempt["attempt"] for attempt in told["attempts"]] == [1, 2, 3]
     assert told["attempts"][2]["cost_usd"] is None
-    hidden = detail(TaskDetail(task=TASK, output="secret"), with_output=False)
+    hidden = detail(TaskDetail(task=TASK, answer=answered("secret")), with_output=False)
     assert (hidden["output"], hidden["cost_usd"]) == (None, None)
 
 

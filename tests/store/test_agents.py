@@ -166,3 +166,11 @@ async def test_usage_is_summed_by_day_bot_and_model_and_counted_once(store: Stor
     assert report(rows)["total"]["cost_usd"] == 0.75
     assert await store.costs(since_day="2025-10-10") == []
     assert await store.costs(since_day="2025-10-09", bot_id="B") == []
+
+
+async def test_a_message_is_found_with_its_answer_and_what_it_was_sent_for(store: Store) -> None:
+    await committed(store, scenes.turn_started("A", "m", 1), scenes.output("A", "m", "tea", 2))
+    turn = await store.turn("m")
+    assert turn is not None
+    assert (turn.answer, turn.task_id, turn.letter_id) == ("tea", "", "")
+    assert await store.turn("nobody's") is None
