@@ -75,7 +75,7 @@ def resources(
 def _activity(event: ev.Event) -> Iterator[Line]:
     bot_id: str | None = getattr(event, "bot_id", None)
     entry = _activity_of(event)
-    if bot_id is None or entry is None:
+    if not bot_id or entry is None:
         return
     event_type, operation, rest = entry
     row = {
@@ -86,7 +86,7 @@ def _activity(event: ev.Event) -> Iterator[Line]:
         "result": rest.pop("result", "ok"),
         "duration_seconds": rest.pop("duration_seconds", None),
         "error": rest.pop("error", None),
-        "task_id": None,
+        "task_id": getattr(event, "task_id", "") or None,
         "context": rest,
     }
     yield f"{bot_id}-activity.jsonl", row
@@ -136,6 +136,19 @@ def _activity_of(event: ev.Event) -> tuple[str, str, dict[str, Any]] | None:
             ended = {"result": event.status, "duration_seconds": event.duration_s, "error": event.error or None}
             failure = {"failure": event.failure} if event.failure else {}
             return "message_answered", "message", {**ended, "message_id": event.message_id, **failure}
+        case ev.TaskAssigned():
+            given = {"attempt": event.attempt, "message_id": event.message_id, "type": event.task_type}
+            return "task_received", "task", given
+        case ev.TaskStarted():
+            return "task_started", "task", {"attempt": event.attempt}
+        case ev.TaskDone():
+            return "task_completed", "task", {"duration_seconds": event.duration_s, "attempt": event.attempt}
+        case ev.TaskPutBack(counted=False):
+            return "status_update", "task", {"result": "put back", "error": event.reason, "attempt": event.attempt}
+        case ev.TaskPutBack() | ev.TaskDied():
+            result = "dead" if isinstance(event, ev.TaskDied) else "failed"
+            rest = {"duration_seconds": event.duration_s, "error": event.reason, "attempt": event.attempt}
+            return "task_failed", "task", {"result": result, **rest, "failure": event.failure}
         case ev.BotLogged(level="warning" | "error"):
             return event.level, "log", {"result": event.level, "error": event.text}
         case ev.AlertRaised(level="critical" | "warning"):
@@ -159,6 +172,8 @@ def _errors(event: ev.Event) -> Iterator[Line]:
             message, context = event.error, {"run": event.run, "streak": event.streak}
         case ev.TurnEnded(status="failed"):
             message, context = event.error, {"run": event.run, "message_id": event.message_id, "failure": event.failure}
+        case ev.TaskDied() if event.bot_id:
+            message, context = event.reason, {"task_id": event.task_id, "attempt": event.attempt}
         case ev.BotLogged(level="error"):
             message, context = event.text, {"run": event.run}
         case _:

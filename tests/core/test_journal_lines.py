@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 from deia_tui.core import events as ev
 from deia_tui.core.bots import AgentSpec, BotSpec, BotState, ExitRecord
 from deia_tui.core.breaker import Phase
 from deia_tui.core.journal import registry_action, resources, rfc3339, route
 from deia_tui.core.state import BotView
+from deia_tui.core.tasks import TaskType
+from deia_tui.core.turns import Failure
 
 AT = 1_760_000_000.25
 STAMP = "2025-10-09T08:53:20.250+00:00"
@@ -197,3 +200,43 @@ def test_an_agent_and_its_conversation_are_told_of() -> None:
     ]
     assert told[0]["context"]["resumed"] is True
     assert told[1]["error"] == "529"
+
+
+def task_row(event: ev.Event) -> dict[str, object]:
+    row = lines(event)["B-activity.jsonl"]
+    assert list(row) == ACTIVITY and row["task_id"] == "t" and row["timestamp"] == STAMP
+    return row
+
+
+def test_the_ways_of_a_task_are_activities_of_its_bot() -> None:
+    of = {"at": AT, "task_id": "t", "bot_id": "B", "attempt": 2}
+    assigned = ev.TaskAssigned(**of, message_id="t.2", task_type=TaskType.CODE)  # type: ignore[arg-type]
+    back = ev.TaskPutBack(**of, reason="exit 1", counted=True, duration_s=2.0)  # type: ignore[arg-type]
+    died = ev.TaskDied(**of, reason="every try failed", failure=Failure.ERROR, duration_s=2.0)  # type: ignore[arg-type]
+    rows = [
+        task_row(assigned),
+        task_row(ev.TaskStarted(**of)),  # type: ignore[arg-type]
+        task_row(ev.TaskDone(**of, duration_s=1.5)),  # type: ignore[arg-type]
+        task_row(back),
+        task_row(replace(back, counted=False)),
+        task_row(died),
+    ]
+    assert [(row["event_type"], row["result"], row["duration_seconds"], row["error"]) for row in rows] == [
+        ("task_received", "ok", None, None),
+        ("task_started", "ok", None, None),
+        ("task_completed", "ok", 1.5, None),
+        ("task_failed", "failed", 2.0, "exit 1"),
+        ("status_update", "put back", None, "exit 1"),
+        ("task_failed", "dead", 2.0, "every try failed"),
+    ]
+    assert rows[0]["context"] == {"attempt": 2, "message_id": "t.2", "type": "code"}
+    assert lines(died)["B-errors.jsonl"]["context"] == {"task_id": "t", "attempt": 2}
+    assert lines(replace(died, bot_id="")) == {}, "no bot had it"
+    cancelled = ev.TaskCancelled(at=AT, task_id="t", by="ana")
+    assert lines(cancelled) == {}
+
+
+def test_a_message_that_carries_a_task_names_it() -> None:
+    told = ev.MessageQueued(at=AT, bot_id="B", message_id="t.1", sender="human", text="do it", task_id="t")
+    assert task_row(told)["event_type"] == "message_received"
+    assert lines(replace(told, task_id=""))["B-activity.jsonl"]["task_id"] is None
