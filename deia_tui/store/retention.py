@@ -7,6 +7,8 @@ by `python -m tests.bench year`:
     answers     730,000 × 2.3 KB, compact          1.7 GB   go with their messages
     events      10,000 a day × 0.27 KB × 30 days   0.1 GB   the last `events_days` days; a year would be 1.0 GB
     runs        500 a day × 0.12 KB × 30 days      2 MB     as events, but the last run of a bot stays
+    tasks       100,000 × 1.5 KB                   0.2 GB   as messages; a task that has not ended stays
+    letters     200,000 × 0.6 KB                   0.1 GB   as messages; one on its way stays
     usage       730,000 turns × 0.1 KB             0.1 GB   of turns with their messages; of days it stays (5 MB a year)
     samples.db  see samples.py                     0.7 GB
 
@@ -32,6 +34,8 @@ DAY_S = 86_400.0
 ROWS = 500
 """At most so many rows go in one step: commits wait for it some milliseconds."""
 MESSAGES = 25
+TASKS = 50
+LETTERS = 200
 PIECE = 16_384
 """Characters of old output that are joined into one row."""
 DETAILS_DAYS = 7.0
@@ -44,7 +48,8 @@ Step = Callable[[aiosqlite.Connection], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """`kept_events` and `kept_messages`: the newest of each stay, however tight it gets."""
+    """`kept_events` and `kept_messages`: the newest of each stay, however tight it gets, and as many tasks and letters
+    as messages."""
 
     events_days: float
     state_mb: float
@@ -189,14 +194,16 @@ async def _drop_old_alerts(connection: aiosqlite.Connection, *, before: float) -
 
 
 async def _fit(connection: aiosqlite.Connection, *, retention: Retention) -> int:
-    """While it is too large: the oldest events, and when few are left the oldest messages with their answers."""
+    """While it is too large: the oldest events, and when few are left the oldest messages with their answers, tasks
+    with their attempts, and letters."""
     if await used_bytes(connection) <= retention.state_mb * 1e6:
         return 0
     newest = f"SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET {retention.kept_events}"
     oldest = f"SELECT seq FROM events WHERE seq <= ({newest}) ORDER BY seq LIMIT {ROWS}"
-    return await _drop_events(connection, f"seq IN ({oldest})") or await _drop_messages(
-        connection, kept=retention.kept_messages
-    )
+    if dropped := await _drop_events(connection, f"seq IN ({oldest})"):
+        return dropped
+    kept = retention.kept_messages
+    return sum([await drop(connection, kept=kept) for drop in (_drop_messages, _drop_tasks, _drop_letters)])
 
 
 async def _drop_messages(connection: aiosqlite.Connection, *, kept: int) -> int:
@@ -221,6 +228,26 @@ async def _drop_messages(connection: aiosqlite.Connection, *, kept: int) -> int:
             if pieces >= ROWS:
                 break
     return messages
+
+
+async def _drop_tasks(connection: aiosqlite.Connection, *, kept: int) -> int:
+    """One whose answer is owed stays."""
+    newest = f"SELECT ended_at FROM tasks WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT 1 OFFSET {kept}"
+    ended = f"ended_at <= ({newest}) AND response <> ''"
+    oldest = f"SELECT task_id FROM tasks WHERE {ended} ORDER BY ended_at LIMIT {TASKS}"
+    async with transaction(connection):
+        found = [str(row["task_id"]) for row in await connection.execute_fetchall(oldest)]
+        for table in ("attempts", "task_texts", "tasks"):
+            await connection.executemany(f"DELETE FROM {table} WHERE task_id = ?", [(task_id,) for task_id in found])
+    return len(found)
+
+
+async def _drop_letters(connection: aiosqlite.Connection, *, kept: int) -> int:
+    newest = f"SELECT sent_at FROM letters ORDER BY sent_at DESC LIMIT 1 OFFSET {kept}"
+    over = f"sent_at <= ({newest}) AND state NOT IN ('pending', 'delivered')"
+    oldest = f"SELECT letter_id FROM letters WHERE {over} ORDER BY sent_at LIMIT {LETTERS}"
+    async with transaction(connection):
+        return await change(connection, f"DELETE FROM letters WHERE letter_id IN ({oldest})")
 
 
 async def _number(connection: aiosqlite.Connection, sql: str) -> int:

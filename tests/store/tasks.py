@@ -74,4 +74,4 @@ def sent(letter_id: str, from_bot: str = "A", to_bot: str = "B", *, at: float = 
 
 
 def read(letter_id: str, to_bot: str = "B", *, at: float = AT + 1) -> ev.LetterRead:
-    return ev.LetterRead(at=at, letter_id=letter_id, to_bot=to_bot)
+    return ev.LetterRead(at=at, letter_id=letter_id, to_bot=to_bot, from_bot="A", priority=2)

@@ -8,7 +8,7 @@ from deia_tui.folder import Folder
 from deia_tui.store.retention import Retention
 from deia_tui.store.store import Store
 
-from . import scenes
+from . import scenes, tasks
 
 AT = scenes.AT
 DAY_S = 86_400.0
@@ -149,3 +149,24 @@ async def test_a_pruner_that_is_cancelled_leaves_the_lock_free(folder: Folder, s
         await asyncio.wait_for(store.commit([scenes.alert(turn)]), 10)
     with closing(sqlite3.connect(folder.state_db)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_a_store_that_is_too_large_loses_its_oldest_tasks_and_letters(folder: Folder, store: Store) -> None:
+    tight = Retention(events_days=30, state_mb=0.1, kept_events=10, kept_messages=20)
+    await store.commit([*scenes.started("A"), tasks.queued("waits", at=AT - 9), tasks.sent("on its way", at=AT - 9)])
+    await store.commit([tasks.queued("owed", at=AT - 9), tasks.cancelled("owed", at=AT - 8)])
+    for number in range(300):
+        task_id, at = f"t{number:03d}", AT + number
+        one = [tasks.queued(task_id, at=at, text="x" * 1000), *tasks.assigned(task_id, at=at)]
+        one += [*tasks.answered(task_id, at=at), tasks.filed(task_id, at=at)]
+        letter_id = f"l{number:03d}"
+        await store.commit([*one, tasks.sent(letter_id, at=at), tasks.read(letter_id, at=at)])
+    await store.prune(tight, AT)
+    kept = [task.task_id for task in await store.tasks()]
+    assert kept == ["waits", *(f"t{number:03d}" for number in range(299, 279, -1)), "owed"]
+    assert (rows(folder, "task_texts"), rows(folder, "attempts"), rows(folder, "messages")) == (22, 20, 20)
+    letters = [letter.letter_id for letter in await store.letters()]
+    assert letters == [*(f"l{number:03d}" for number in range(299, 279, -1)), "on its way"]
+    loaded = await store.open_work()
+    assert [task.task_id for task in loaded.tasks] == ["waits"]
+    assert await store.commit([tasks.queued("t000", at=AT + 999)]), "its id is free again"
