@@ -172,7 +172,7 @@ class Store:
     async def tasks_of(self, task_ids: Collection[str]) -> dict[str, Task]:
         """Those of these tasks that exist, with all of their text."""
         with translated(self._path):
-            return await workqueries.whole_tasks(self._reader, task_ids)
+            return await workqueries.tasks_of(self._reader, task_ids)
 
     async def texts(self, task_ids: Collection[str]) -> dict[str, str]:
         with translated(self._path):

@@ -93,9 +93,13 @@ async def task(connection: aiosqlite.Connection, task_id: str) -> Task | None:
     return workrows.read_task(found[0]) if found else None
 
 
-async def whole_tasks(connection: aiosqlite.Connection, task_ids: Collection[str]) -> dict[str, Task]:
-    """Those of these tasks that exist, with all of their text."""
-    sql = f"{_WITH_TEXT} WHERE tasks.task_id IN (SELECT value FROM json_each(?))"
+async def tasks_of(
+    connection: aiosqlite.Connection, task_ids: Collection[str], *, with_text: bool = True
+) -> dict[str, Task]:
+    """Those of these tasks that exist."""
+    if not task_ids:
+        return {}
+    sql = f"{_WITH_TEXT if with_text else _WITHOUT_TEXT} WHERE tasks.task_id IN (SELECT value FROM json_each(?))"
     found = await fetch(connection, sql, json.dumps(list(task_ids)))
     return {row["task_id"]: workrows.read_task(row) for row in found}
 
@@ -167,15 +171,6 @@ async def letters(
 async def letter(connection: aiosqlite.Connection, letter_id: str) -> Letter | None:
     found = await fetch(connection, "SELECT * FROM letters WHERE letter_id = ?", letter_id)
     return workrows.read_letter(found[0]) if found else None
-
-
-async def tasks_of(connection: aiosqlite.Connection, task_ids: Collection[str]) -> dict[str, Task]:
-    """Those of these tasks that exist, without their text, which nothing changes."""
-    if not task_ids:
-        return {}
-    sql = f"{_WITHOUT_TEXT} WHERE task_id IN (SELECT value FROM json_each(?))"
-    found = await fetch(connection, sql, json.dumps(list(task_ids)))
-    return {row["task_id"]: workrows.read_task(row) for row in found}
 
 
 async def letters_of(connection: aiosqlite.Connection, letter_ids: Collection[str]) -> dict[str, Letter]:

@@ -190,7 +190,7 @@ class Writer:
         if unknown.asked:
             known = "SELECT message_id FROM messages WHERE message_id IN (SELECT value FROM json_each(?))"
             tables.asked.update(row["message_id"] for row in await self._fetch(known, json.dumps(list(unknown.asked))))
-        tables.tasks.update(await workqueries.tasks_of(self._connection, unknown.tasks))
+        tables.tasks.update(await workqueries.tasks_of(self._connection, unknown.tasks, with_text=False))
         tables.letters.update(await workqueries.letters_of(self._connection, unknown.letters))
 
     async def _fetch(self, sql: str, *values: object) -> Iterable[sqlite3.Row]:

@@ -1,15 +1,23 @@
 """What the store answers about work: lists in their order, attempts with what they cost, letters of two bots."""
 
+import json
 import random
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from deia_tui.core import events as ev
+from deia_tui.core.bots import spec_to_json
 from deia_tui.core.errors import StoreError
 from deia_tui.core.tasks import ENDED, WITH_BOT, Attempt, Task, TaskState
 from deia_tui.core.turns import Usage
+from deia_tui.folder import Folder
+from deia_tui.store.backup import restore
+from deia_tui.store.database import migrations
+from deia_tui.store.mending import set_aside
 from deia_tui.store.store import Store
 from deia_tui.store.workrows import BRIEF
 
@@ -142,3 +150,43 @@ async def test_letters_of_all_of_one_and_of_two(store: Store) -> None:
         assert await store.letters(bot_id=bot_id, partner=partner) == wanted
         pages = [await store.letters(bot_id=bot_id, partner=partner, offset=at, limit=4) for at in range(0, 50, 4)]
         assert [letter for page in pages for letter in page] == wanted
+
+
+async def test_a_store_of_the_schema_before_gets_work_and_keeps_what_it_had(folder: Folder) -> None:
+    with closing(sqlite3.connect(folder.state_db)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        for script in migrations()[:3]:
+            database.executescript(script)
+        database.execute(
+            "INSERT INTO bots (bot_id, spec, created_at, first_run, wanted, state, activity, since, reason, run, "
+            "restarts, health, task) VALUES ('A', ?, 1, 1, 1, 'stopped', 'idle', 1, '', 1, 0, 'unknown', '')",
+            (json.dumps(spec_to_json(scenes.spec("A"))),),
+        )
+        database.execute(
+            "INSERT INTO messages (message_id, bot_id, sender, text, subject, status, asked_at, since_seq) "
+            "VALUES ('m', 'A', 'human', 'hello', 'hello', 'queued', 1, 1)"
+        )
+        database.execute("PRAGMA user_version = 3")
+        database.commit()
+    store = await Store.open(folder)
+    loaded = await store.load()
+    (message,) = loaded.waiting("A")
+    assert (message.text, message.priority, message.task_id, message.letter_id) == ("hello", 0, "", "")
+    assert not loaded.bots["A"].scaled
+    await store.commit([tasks.queued("t"), *tasks.assigned("t"), tasks.sent("l")])
+    assert [task.state for task in await store.tasks()] == [TaskState.SCHEDULED]
+    assert len(await store.letters()) == 1
+    await store.close()
+
+
+async def test_a_backup_has_the_work_in_it(folder: Folder, store: Store) -> None:
+    await store.commit([*scenes.started("A"), tasks.queued("t"), *tasks.assigned("t"), tasks.sent("l")])
+    backup = await store.back_up()
+    wanted = await store.task("t"), await store.attempts("t"), await store.letters()
+    await store.commit([tasks.started("t"), *tasks.answered("t"), tasks.queued("u")])
+    await store.close()
+    restore(backup.path, folder, lambda: set_aside(folder.state_db, "replaced"))
+    store = await Store.open(folder)
+    assert (await store.task("t"), await store.attempts("t"), await store.letters()) == wanted
+    assert await store.task("u") is None
+    await store.close()
