@@ -231,9 +231,11 @@ async def _drop_messages(connection: aiosqlite.Connection, *, kept: int) -> int:
 
 
 async def _drop_tasks(connection: aiosqlite.Connection, *, kept: int) -> int:
-    """One whose answer is owed stays."""
+    """One whose answer is owed stays, and one that another waits for."""
     newest = f"SELECT ended_at FROM tasks WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT 1 OFFSET {kept}"
     ended = f"ended_at <= ({newest}) AND response <> ''"
+    needing = "tasks AS waiting, json_each(waiting.after) WHERE waiting.ended_at IS NULL AND waiting.after <> '[]'"
+    ended += f" AND task_id NOT IN (SELECT value FROM {needing})"
     oldest = f"SELECT task_id FROM tasks WHERE {ended} ORDER BY ended_at LIMIT {TASKS}"
     async with transaction(connection):
         found = [str(row["task_id"]) for row in await connection.execute_fetchall(oldest)]

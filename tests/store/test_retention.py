@@ -153,7 +153,9 @@ async def test_a_pruner_that_is_cancelled_leaves_the_lock_free(folder: Folder, s
 
 async def test_a_store_that_is_too_large_loses_its_oldest_tasks_and_letters(folder: Folder, store: Store) -> None:
     tight = Retention(events_days=30, state_mb=0.1, kept_events=10, kept_messages=20)
-    await store.commit([*scenes.started("A"), tasks.queued("waits", at=AT - 9), tasks.sent("on its way", at=AT - 9)])
+    await store.commit([*scenes.started("A"), tasks.sent("on its way", at=AT - 9)])
+    await store.commit([tasks.queued("needed", at=AT - 9), tasks.cancelled("needed", at=AT - 9)])
+    await store.commit([tasks.filed("needed"), tasks.queued("waits", at=AT - 9, after=("needed",))])
     await store.commit([tasks.queued("owed", at=AT - 9), tasks.cancelled("owed", at=AT - 8)])
     for number in range(300):
         task_id, at = f"t{number:03d}", AT + number
@@ -163,8 +165,8 @@ async def test_a_store_that_is_too_large_loses_its_oldest_tasks_and_letters(fold
         await store.commit([*one, tasks.sent(letter_id, at=at), tasks.read(letter_id, at=at)])
     await store.prune(tight, AT)
     kept = [task.task_id for task in await store.tasks()]
-    assert kept == ["waits", *(f"t{number:03d}" for number in range(299, 279, -1)), "owed"]
-    assert (rows(folder, "task_texts"), rows(folder, "attempts"), rows(folder, "messages")) == (22, 20, 20)
+    assert kept == ["waits", *(f"t{number:03d}" for number in range(299, 279, -1)), "owed", "needed"]
+    assert (rows(folder, "task_texts"), rows(folder, "attempts"), rows(folder, "messages")) == (23, 20, 20)
     letters = [letter.letter_id for letter in await store.letters()]
     assert letters == [*(f"l{number:03d}" for number in range(299, 279, -1)), "on its way"]
     loaded = await store.open_work()

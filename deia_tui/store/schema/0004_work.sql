@@ -45,6 +45,8 @@ CREATE INDEX tasks_ended ON tasks (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE INDEX tasks_unanswered ON tasks (ended_at) WHERE ended_at IS NOT NULL AND response = '';
 
+CREATE INDEX tasks_that_need ON tasks (after) WHERE ended_at IS NULL AND after <> '[]';
+
 CREATE UNIQUE INDEX tasks_of_file ON tasks (source) WHERE source <> '';
 
 -- What a task says never changes, and can be long: it is not written again with every state. `brief` comes first, so
