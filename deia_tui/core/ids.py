@@ -1,4 +1,4 @@
-"""Names of bots: which are allowed, and which come next."""
+"""Names of bots and tasks: which are allowed; and which bots come next."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -7,10 +7,15 @@ from deia_tui.core.errors import CommandRejected
 
 MAX_BOTS = 999
 _RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
+_TASK_RULE = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}", re.ASCII)
 
 
 def is_bot_id(text: str) -> bool:
     return _RULE.fullmatch(text) is not None
+
+
+def is_task_id(text: str) -> bool:
+    return _TASK_RULE.fullmatch(text) is not None
 
 
 def check_bot_id(text: str) -> str:
