@@ -107,9 +107,11 @@ class BotSpec:
     work_grace_s: float = 8.0
 
 
-StopReason = Literal["stopped", "drained", "all stopped", "all drained"]
-"""Why a human's graceful stop ends a bot: it alone or with all others, after the current work or after all of it."""
-DRAINS: frozenset[str] = frozenset({"drained", "all drained"})
+StopReason = Literal["stopped", "drained", "all stopped", "all drained", "not needed"]
+"""Why a graceful stop ends a bot: it alone or with all others, after the current work or after all of it; or scaling
+has no work for it."""
+NOT_NEEDED: StopReason = "not needed"
+DRAINS: frozenset[str] = frozenset({"drained", "all drained", NOT_NEEDED})
 WITH_ALL: frozenset[str] = frozenset({"all stopped", "all drained"})
 DRAIN_SIGNAL = signal.SIGUSR1
 """Tells a bot to end after all work it has accepted, as SIGTERM tells it to end soon."""

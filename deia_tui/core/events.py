@@ -639,7 +639,8 @@ class PerformanceForgotten:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaled:
-    """A bot was started or is being drained for the sake of the load; `load` is the mean of its template's bots."""
+    """A bot was started or is being drained for the sake of the load; "replace": it was started since another is fatal.
+    `load` is the mean of its template's bots."""
 
     at: float
     bot_id: str

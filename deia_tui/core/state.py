@@ -272,7 +272,7 @@ def fold_bot(bot: BotView, event: ev.Event) -> BotView:
             return replace(bot, paused=True)
         case ev.BotUnpaused():
             return replace(bot, paused=False)
-        case ev.Scaled(direction="up"):
+        case ev.Scaled(direction="up" | "replace"):
             return replace(bot, scaled=True)
         case _:
             return bot

@@ -27,11 +27,13 @@ NO_WORK = BotWork()
 class WorkView:
     """How much work there is. `revision` grows with every change of a task, `letters_revision` of a message between
     bots, so that a pane sees whether it must read again. `waiting` counts queued and retryable tasks, `held` those of
-    them that are kept back. `oldest_at` is when the longest waiting was created."""
+    them that are kept back, `ready` those that any bot could begin now. `oldest_at` is when the longest waiting was
+    created."""
 
     revision: int = 0
     waiting: int = 0
     held: int = 0
+    ready: int = 0
     scheduled: int = 0
     running: int = 0
     dead: int = 0
