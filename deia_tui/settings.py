@@ -27,16 +27,19 @@ from deia_tui.core.lifecycle import LifePolicy
 from deia_tui.core.programs import PROGRAMS, program_of
 from deia_tui.core.restart import RestartLimits
 from deia_tui.core.runaway import RunawayPolicy
+from deia_tui.core.scaler import Limits, ScalingPolicy
+from deia_tui.core.strain import StrainPolicy
 from deia_tui.core.turns import PermissionPolicy
 from deia_tui.folder import Folder, write_atomic
 
 _LIMITS, _BREAKER, _RUNAWAY = RestartLimits(), BreakerPolicy(), RunawayPolicy()
-_FLOW = FlowPolicy()
+_FLOW, _STRAIN, _SCALING = FlowPolicy(), StrainPolicy(), ScalingPolicy()
 _LETTERS = LetterPolicy()
 _TASKS = TaskPolicy()
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Limit = Annotated[float, Field(gt=0, le=1_000_000)]
 Port = Annotated[int, Field(ge=1024, le=65_535)]
 Niceness = Annotated[int, Field(ge=-20, le=19)]
 
@@ -195,6 +198,40 @@ class TasksSection(Section):
     ageing_s: Seconds = _TASKS.ageing_s
 
 
+class StrainSection(Section):
+    window_s: Seconds = _STRAIN.window_s
+    cpu_degraded: Limit = _STRAIN.cpu_degraded
+    cpu_critical: Limit = _STRAIN.cpu_critical
+    memory_degraded: Limit = _STRAIN.memory_degraded
+    memory_critical: Limit = _STRAIN.memory_critical
+    queue_degraded: Limit = _STRAIN.queue_degraded
+    queue_critical: Limit = _STRAIN.queue_critical
+    errors_degraded: Limit = _STRAIN.errors_degraded
+    errors_critical: Limit = _STRAIN.errors_critical
+    min_calls: Count = _STRAIN.min_calls
+    recovered: Annotated[float, Field(gt=0, le=1)] = _STRAIN.recovered
+
+    @model_validator(mode="after")
+    def _escalates(self) -> Self:
+        for what in ("cpu", "memory", "queue", "errors"):
+            if getattr(self, f"{what}_degraded") > getattr(self, f"{what}_critical"):
+                raise ValueError(f"{what}_degraded must not be above {what}_critical")
+        return self
+
+
+class ScalingSection(Section):
+    up_queue: Count = _SCALING.up_queue
+    up_load: Annotated[float, Field(gt=0, le=1)] = _SCALING.up_load
+    load_s: Seconds = _SCALING.load_s
+    idle_s: Seconds = _SCALING.idle_s
+    up_cooldown_s: Seconds = _SCALING.up_cooldown_s
+    down_cooldown_s: Seconds = _SCALING.down_cooldown_s
+    max_memory_percent: Limit = _SCALING.max_memory_percent
+    max_cpu_percent: Limit = _SCALING.max_cpu_percent
+    max_fatal: Count = _SCALING.max_fatal
+    retry_max_s: Seconds = _SCALING.retry_max_s
+
+
 class BackupSection(Section):
     every_h: Annotated[float, Field(gt=0, le=8784)] = 6.0
     keep: Count = 8
@@ -228,8 +265,23 @@ class Template(Section):
     worktree_at_stop: Literal["keep", "remove"] = "keep"
     budget_usd: Annotated[float, Field(gt=0)] | None = None
     permissions: PermissionSection | None = None
+    min_bots: Annotated[int, Field(ge=0, le=10)] | None = None
+    max_bots: Annotated[int, Field(ge=1, le=10)] | None = None
     capabilities: tuple[str, ...] = ()
     summary: str = ""
+
+    @model_validator(mode="after")
+    def _least_and_most(self) -> Self:
+        if (limits := self.limits) is not None and limits.least > limits.most:
+            raise ValueError("min_bots must not be above max_bots")
+        return self
+
+    @property
+    def limits(self) -> Limits | None:
+        """How many bots scaling keeps of it; None where nobody says: then it starts and stops none."""
+        if self.min_bots is None and self.max_bots is None:
+            return None
+        return Limits(1 if self.min_bots is None else self.min_bots, self.max_bots or 10)
 
 
 BUILT_IN = {
@@ -258,6 +310,8 @@ class Settings(Section):
     process: ProcessSection = ProcessSection()
     runaway: RunawaySection = RunawaySection()
     flow: FlowSection = FlowSection()
+    strain: StrainSection = StrainSection()
+    scaling: ScalingSection = ScalingSection()
     messages: MessagesSection = MessagesSection()
     tasks: TasksSection = TasksSection()
     backup: BackupSection = BackupSection()
@@ -288,6 +342,12 @@ class Settings(Section):
 
     def task_policy(self) -> TaskPolicy:
         return TaskPolicy(**self.tasks.model_dump())
+
+    def strain_policy(self) -> StrainPolicy:
+        return StrainPolicy(**self.strain.model_dump())
+
+    def scaling_policy(self) -> ScalingPolicy:
+        return ScalingPolicy(**self.scaling.model_dump())
 
     def runaway_policy(self, spec: BotSpec) -> RunawayPolicy:
         policy = RunawayPolicy(**self.runaway.model_dump())

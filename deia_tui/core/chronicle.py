@@ -6,6 +6,7 @@ from deia_tui.core.journal import Line, registry_action, route
 from deia_tui.core.journals.approvals import Approvals
 from deia_tui.core.journals.backpressure import Backpressure
 from deia_tui.core.journals.health import HealthAlerts
+from deia_tui.core.journals.load import LoadManagement
 from deia_tui.core.journals.messaging import Messaging
 from deia_tui.core.redact import redact
 from deia_tui.core.state import HiveState
@@ -21,6 +22,7 @@ class Chronicle:
             Messaging(),
             HealthAlerts(state),
             Backpressure(),
+            LoadManagement(),
             Approvals(state),
         )
 

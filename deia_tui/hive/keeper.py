@@ -72,10 +72,16 @@ class Keeper:
     def put(self, mail: Mail) -> None:
         self._inbox.put(mail)
 
-    async def wish(self, input: lc.Launch | lc.Stop | lc.Kill | lc.Restart, spec: BotSpec | None = None) -> None:
-        """Ask for something; returns once it is under way. Raises CommandRejected."""
+    async def wish(
+        self,
+        input: lc.Launch | lc.Stop | lc.Kill | lc.Restart,
+        spec: BotSpec | None = None,
+        *,
+        also: ev.Event | None = None,
+    ) -> None:
+        """Ask for something; returns once it is under way, and `also` on record with it. Raises CommandRejected."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.put(Wish(input, done, spec))
+        self.put(Wish(input, done, spec, also))
         await done
 
     async def send(self, command: SendMessage, errand: Errand | None = None) -> str:
@@ -204,6 +210,8 @@ class Keeper:
             self.spec = wish.spec or self.spec
             self.life = replace(self.life, policy=self._around.settings.life_policy(self.spec))
             before.append(ev.BotLaunched(at=time.time(), bot_id=self.bot_id, spec=self.spec))
+        if wish.also is not None:
+            before.append(wish.also)
         await self._step(wish.input, before)
 
     def _check(self, input: lc.Input) -> None:

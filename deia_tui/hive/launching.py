@@ -9,7 +9,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from deia_tui.core.bots import OFF, AgentSpec, BotSpec, BotState
+from deia_tui.core.bots import NOT_NEEDED, OFF, AgentSpec, BotSpec, BotState
 from deia_tui.core.client import Launchable
 from deia_tui.core.commands import LaunchBots
 from deia_tui.core.errors import CommandRejected, ConfigError
@@ -49,6 +49,18 @@ def plan(command: LaunchBots, catalogue: Catalogue, bots: Mapping[str, BotView],
     if problem := _why_not_here(specs[0], catalogue, env_of):
         raise CommandRejected(problem, status=422)
     return specs
+
+
+def reserve(template: str, count: int, catalogue: Catalogue, bots: Mapping[str, BotView]) -> list[str]:
+    """The ids for bots that scaling starts: of those that it started before and that are off, unless a human wants them
+    so, then new ones. Raises CommandRejected when there are no more."""
+    own = [
+        bot_id
+        for bot_id, bot in sorted(bots.items())
+        if bot.scaled and bot.spec.template == template and bot_id not in catalogue.settings.bots
+        if bot.state is BotState.EXITED or (bot.state is BotState.STOPPED and bot.reason == NOT_NEEDED)
+    ][:count]
+    return [*own, *next_bot_ids({*bots, *catalogue.settings.bots}, count - len(own))]
 
 
 def _named(command: LaunchBots, catalogue: Catalogue, bots: Mapping[str, BotView]) -> BotSpec:

@@ -18,11 +18,13 @@ from deia_tui.engine.protocol import Ended, NotPlaced, Placed
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A human's input; `done` gets the refusal, if it is one. A Launch brings the spec to run."""
+    """A human's input, or that of scaling; `done` gets the refusal, if it is one. A Launch brings the spec to run.
+    `also` is committed with it, all or none."""
 
     input: lc.Launch | lc.Stop | lc.Kill | lc.Restart
     done: asyncio.Future[None]
     spec: BotSpec | None = None
+    also: ev.Event | None = None
 
 
 @dataclass(frozen=True, slots=True)

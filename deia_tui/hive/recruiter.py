@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from deia_tui.core import events as ev
 from deia_tui.core.alerts import Clear, Raise
 from deia_tui.core.bots import OFF, WITH_ALL, BotSpec, BotState
 from deia_tui.core.client import Launchable
 from deia_tui.core.commands import LaunchBots, Outcome
 from deia_tui.core.errors import StoreError
+from deia_tui.core.scaler import Limits
 from deia_tui.hive import launching
 from deia_tui.hive.declarations import Declarations
 from deia_tui.hive.record import Record
@@ -35,6 +37,26 @@ class Recruiter:
         if command.wait:
             await asyncio.gather(*(self._roster.up(keeper) for keeper in keepers))
         return [spec.bot_id for spec in specs]
+
+    async def reinforce(self, template: str, count: int, mark: Callable[[str], ev.Event]) -> None:
+        """Launch so many bots of a template for the sake of the load: those first that were started for it before.
+        What `mark` makes of its id is on record with each launch. Raises CommandRejected, and then nothing has changed.
+        """
+        catalogue = self._declarations.read()
+        async with self._launching:
+            bots, env_of = self._record.state.bots, self._declarations.env_of
+            specs = [
+                spec
+                for bot_id in launching.reserve(template, count, catalogue, bots)
+                for spec in launching.plan(LaunchBots(what=template, bot_id=bot_id), catalogue, bots, env_of)
+            ]
+            await self._roster.launch(specs, mark)
+        await self._tell_of_missing(specs)
+
+    def limits(self) -> dict[str, Limits]:
+        """How many bots the templates may have that are scaled. Raises CommandRejected."""
+        found = {name: template.limits for name, template in self._declarations.read().templates.items()}
+        return {name: limits for name, limits in found.items() if limits is not None}
 
     async def begin(self, *, rebooted: bool) -> None:
         """With the hive what is declared so starts; a bot that was stopped alone stays off until the next reboot."""

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from deia_tui.core import breaker as brk
+from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
 from deia_tui.core.alerts import Raise
 from deia_tui.core.bots import BotSpec
@@ -53,10 +54,14 @@ class Roster:
     def with_process(self) -> list[Keeper]:
         return [keeper for keeper in self if isinstance(keeper.life.state, _WITH_PROCESS)]
 
-    async def launch(self, specs: list[BotSpec]) -> list[Keeper]:
-        """Start what `specs` say; returns once that is on record."""
+    async def launch(self, specs: list[BotSpec], mark: Callable[[str], ev.Event] | None = None) -> list[Keeper]:
+        """Start what `specs` say; returns once that is on record, with what `mark` makes of each id."""
         keepers = [self.find(spec.bot_id) or self._make(spec) for spec in specs]
-        await asyncio.gather(*(keeper.wish(lc.Launch(), spec) for keeper, spec in zip(keepers, specs, strict=True)))
+        wishes = (
+            keeper.wish(lc.Launch(), spec, also=mark(spec.bot_id) if mark else None)
+            for keeper, spec in zip(keepers, specs, strict=True)
+        )
+        await asyncio.gather(*wishes)
         return keepers
 
     async def up(self, keeper: Keeper) -> None:
