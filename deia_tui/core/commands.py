@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from deia_tui.core.letters import TTL_S
 from deia_tui.core.tasks import HUMAN, NORMAL, TaskType
 from deia_tui.core.turns import OptionKind
 
@@ -136,13 +135,17 @@ class ForgetPerformance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendLetter:
-    """Send a message from one bot (or a human) to another bot, who need not run now. Outcome: [letter_id]."""
+    """Send a message from one bot (or a human) to another bot, who need not run now. Outcome: [letter_id], once it is
+    stored; the same `letter_id` with the same text again is nothing new. `ttl_s` None is as hive.toml says.
+
+    Refused with 429 and `retry_after_s` when too much waits for that bot, or too much of the sender's for others.
+    """
 
     from_bot: str
     to_bot: str
     text: str
     priority: int = NORMAL
-    ttl_s: float = TTL_S
+    ttl_s: float | None = None
     reply_to: str = ""
     letter_id: str | None = None
 

@@ -9,7 +9,7 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import BotState
 from deia_tui.core.breaker import Phase
 from deia_tui.core.holds import hold_of
-from deia_tui.core.letters import Letter, LetterPolicy, LetterState, fold_letter
+from deia_tui.core.letters import Letter, LetterPolicy, LetterState, fold_letter, message_of
 from deia_tui.core.risk import ASKS_ITSELF
 from deia_tui.core.state import BotView, Pause
 from deia_tui.core.tasks import LOW
@@ -54,6 +54,17 @@ def obstacle(bot: BotView, pauses: Mapping[str, Pause], now: float) -> Obstacle 
     return Obstacle(hold.text, hold.until)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """How far the message came that carried a letter: its bot's process has it (`taken_at`), its turn began
+    (`begun_at`), it is over. `end` is None as well when that is so long ago that nobody remembers."""
+
+    taken_at: float | None
+    begun_at: float | None
+    is_over: bool
+    end: ev.TurnEnded | None
+
+
 class Post:
     """The letters that are open, by recipient. Changes only by what was committed."""
 
@@ -65,6 +76,9 @@ class Post:
         """Messages that nobody can take back any more."""
         for letter in letters:
             self._put(letter)
+
+    def __iter__(self) -> Iterator[Letter]:
+        return (letter for bag in self._bags.values() for letter in bag.values())
 
     def fold(self, event: ev.LetterEvent) -> None:
         """What is committed."""
@@ -88,7 +102,7 @@ class Post:
         self._beyond.add(letter.message_id)
 
     def pending(self) -> Iterator[Letter]:
-        return (letter for bag in self._bags.values() for letter in bag.values() if _is_pending(letter))
+        return filter(_is_pending, self)
 
     def recipients(self) -> list[str]:
         """Who has letters that are open."""
@@ -159,6 +173,13 @@ def about(letter: Letter) -> dict[str, Any]:
     }
 
 
+def handed(letter: Letter, at: float) -> ev.LetterHanded:
+    """Its next attempt begins."""
+    attempt = letter.attempt + 1
+    message_id = message_of(letter.letter_id, attempt)
+    return ev.LetterHanded(at=at, **about(letter), attempt=attempt, message_id=message_id)
+
+
 def taken(letter: Letter, at: float) -> ev.LetterDelivered:
     """The bot's process has the message that carries it."""
     return ev.LetterDelivered(at=at, **about(letter), attempt=letter.attempt)
@@ -176,16 +197,38 @@ def ended(letter: Letter, turn: ev.TurnEnded, *, crashed: bool, policy: LetterPo
         case "answered", _:
             return begun(letter, turn.at)
         case "failed", Failure.REQUEST:
-            return ev.LetterFailed(at=turn.at, **about(letter), reason=turn.error)
+            return failed(letter, turn.at, turn.error)
         case "failed", failure:
             counted = failure not in _UNCOUNTED
         case _:
             counted = crashed
     if counted and letter.tries >= policy.max_tries:
-        reason = f"given up after {letter.tries} tries: {turn.error}"
-        return ev.LetterFailed(at=turn.at, **about(letter), reason=reason)
+        return failed(letter, turn.at, f"given up after {letter.tries} tries: {turn.error}")
     wait_s = policy.delay_s(letter.tries) if counted or turn.status == "failed" else 0.0
     return returned(letter, turn.at, turn.error, counted=counted, not_before=turn.at + wait_s)
+
+
+def resumed(letter: Letter, carried: Carried | None, *, at: float, policy: LetterPolicy) -> Iterator[ev.LetterEvent]:
+    """What is to be said of one that was handed over, from what is known of the message that carried it."""
+    if carried is None or (carried.is_over and carried.end is None):
+        yield returned(letter, at, "nobody knows what became of it")
+        return
+    if carried.taken_at is not None:
+        yield taken(letter, carried.taken_at)
+    if carried.begun_at is not None:
+        yield begun(letter, carried.begun_at)
+    if carried.end is not None:
+        yield ended(letter, carried.end, crashed=False, policy=policy)
+
+
+def failed(letter: Letter, at: float, reason: str) -> ev.LetterFailed:
+    """It is not tried again."""
+    return ev.LetterFailed(at=at, **about(letter), reason=reason)
+
+
+def expired(letter: Letter, at: float) -> ev.LetterExpired:
+    """Its time is over."""
+    return ev.LetterExpired(at=at, **about(letter))
 
 
 def returned(

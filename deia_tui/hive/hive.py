@@ -3,7 +3,7 @@ subscribe) beside the read queries. It decides nothing about a bot; its keeper d
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Self, assert_never
 
 from deia_tui.core import commands as cmd
@@ -13,7 +13,7 @@ from deia_tui.core.alerts import PAUSED
 from deia_tui.core.client import ChatTurn, Launchable, Recorded, TaskDetail
 from deia_tui.core.costs import Cost
 from deia_tui.core.errors import BotUnreachable, CommandRejected
-from deia_tui.core.letters import Letter
+from deia_tui.core.letters import Letter, LetterState
 from deia_tui.core.state import Snapshot
 from deia_tui.core.tasks import Task, TaskState
 from deia_tui.folder import Folder
@@ -138,6 +138,19 @@ class Hive:
         self, *, bot_id: str | None = None, partner: str | None = None, offset: int = 0, limit: int = 200
     ) -> Sequence[Letter]:
         return await self._house.store.letters(bot_id=bot_id, partner=partner, offset=offset, limit=limit)
+
+    async def letter(self, letter_id: str) -> Letter | None:
+        """None for one that nobody knows."""
+        return await self._house.store.letter(letter_id)
+
+    async def unread_letters(self, bot_id: str, *, limit: int = 200) -> Sequence[Letter]:
+        """What a bot has not read yet, in the order in which it gets them. Raises CommandRejected for no bot."""
+        self._house.roster.get(bot_id)
+        return await self._house.store.unread_letters(bot_id, limit=limit)
+
+    async def letter_counts(self) -> Mapping[LetterState, int]:
+        """How many letters are in each state."""
+        return await self._house.store.letter_counts()
 
     async def launchables(self, *, look: bool = False) -> Sequence[Launchable]:
         return await self._house.recruiter.launchables(look=look)

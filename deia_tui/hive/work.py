@@ -6,6 +6,7 @@ from deia_tui.core.client import TaskDetail
 from deia_tui.core.errors import CommandRejected
 from deia_tui.hive.chores import Chores
 from deia_tui.hive.dispatcher import Dispatcher
+from deia_tui.hive.messenger import Messenger
 from deia_tui.hive.roster import Roster
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.store.store import Store
@@ -17,15 +18,22 @@ class Work:
         """`found` is what had not ended when the last supervisor did."""
         self._store = store
         self.dispatcher = Dispatcher(around, roster, store, found, around.settings.task_policy())
+        self.messenger = Messenger(around, roster, store, found.letters)
 
     def begin(self, chores: Chores) -> None:
         """Every bot has its keeper: work may go on."""
         chores.begin("dispatcher", self.dispatcher.dispatch)
+        chores.begin("messenger", self.messenger.tend)
 
     async def submit(self, command: cmd.WorkCommand) -> cmd.Outcome:
         match command:
             case cmd.AddTask() | cmd.CancelTask() | cmd.RetryTask() | cmd.ChangeTask():
                 return await self.dispatcher.submit(command)
+            case cmd.SendLetter():
+                return [await self.messenger.letterbox.send_message(command)]
+            case cmd.ReadLetter():
+                await self.messenger.letterbox.mark_as_read(command)
+                return []
             case _:
                 raise CommandRejected("This supervisor does not do that yet.", status=501)
 

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import aiosqlite
 
 from deia_tui.core.client import ChatTurn, Recorded
 from deia_tui.core.costs import Cost
+from deia_tui.core.delivery import Carried
 from deia_tui.core.events import Event
 from deia_tui.core.journal import Sample
-from deia_tui.core.letters import Letter
+from deia_tui.core.letters import Letter, LetterState
 from deia_tui.core.tasks import Attempt, Task, TaskState
 from deia_tui.folder import Folder
-from deia_tui.store import chats, queries, workqueries
+from deia_tui.store import chats, letterqueries, queries, workqueries
 from deia_tui.store.backup import Backup, restore, rotate, save, take, unfinished
 from deia_tui.store.database import migrate, migrations, open_reader, open_writer, transaction, translated
 from deia_tui.store.integrity import Verdict, inspect, means_damage
@@ -208,11 +210,34 @@ class Store:
     ) -> list[Letter]:
         """As HiveClient.letters."""
         with translated(self._path):
-            return await workqueries.letters(self._reader, bot_id=bot_id, partner=partner, offset=offset, limit=limit)
+            return await letterqueries.letters(self._reader, bot_id=bot_id, partner=partner, offset=offset, limit=limit)
 
     async def letter(self, letter_id: str) -> Letter | None:
         with translated(self._path):
-            return await workqueries.letter(self._reader, letter_id)
+            return await letterqueries.letter(self._reader, letter_id)
+
+    async def unread_letters(self, bot_id: str, *, limit: int = 200) -> list[Letter]:
+        """What a bot has not read yet, in the order in which it gets them."""
+        with translated(self._path):
+            return await letterqueries.unread(self._reader, bot_id, limit=limit)
+
+    async def letter_counts(self) -> dict[LetterState, int]:
+        """How many letters are in each state."""
+        with translated(self._path):
+            return await letterqueries.counts(self._reader)
+
+    async def carried(self, message_ids: Collection[str]) -> dict[str, Carried]:
+        """What became of the messages that carried letters; one that is gone is left out."""
+        with translated(self._path):
+            return await letterqueries.carried(self._reader, message_ids)
+
+    async def drop_expired_letters(self, before: float) -> int:
+        """Those that expired before a time (unix seconds); how many."""
+        step = partial(letterqueries.drop_expired, before=before)
+        dropped = 0
+        while gone := await self._writer.between(step):
+            dropped += gone
+        return dropped
 
     async def add_samples(self, at: float, rows: Mapping[str, Sample]) -> None:
         """Telemetry of one second, of every bot that lives."""

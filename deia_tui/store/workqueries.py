@@ -2,7 +2,7 @@
 much there is, each reads no more than it answers with (tests/store/test_work_plans.py)."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import aiosqlite
@@ -145,32 +145,6 @@ async def task_of_file(connection: aiosqlite.Connection, source: str) -> Task | 
     """With all of its text."""
     found = await fetch(connection, f"{_WITH_TEXT} WHERE source = ? AND source <> ''", source)
     return workrows.read_task(found[0]) if found else None
-
-
-async def letters(
-    connection: aiosqlite.Connection, *, bot_id: str | None, partner: str | None, offset: int, limit: int
-) -> list[Letter]:
-    """As HiveClient.letters."""
-    if bot_id is None:
-        which: Iterable[str] = ("true",)
-    elif partner is None:
-        which = ("from_bot = :bot_id", "to_bot = :bot_id")
-    else:
-        which = ("from_bot = :bot_id AND to_bot = :partner", "from_bot = :partner AND to_bot = :bot_id")
-    newest = "ORDER BY sent_at DESC, letter_id DESC LIMIT"
-    parts = (f"SELECT * FROM (SELECT letter_id, sent_at FROM letters WHERE {of} {newest} :reach)" for of in which)
-    chosen = f"SELECT DISTINCT letter_id, sent_at FROM ({' UNION ALL '.join(parts)}) {newest} :limit OFFSET :offset"
-    found = await connection.execute_fetchall(
-        f"SELECT letters.* FROM ({chosen}) AS chosen CROSS JOIN letters USING (letter_id) "
-        "ORDER BY chosen.sent_at DESC, letter_id DESC",
-        {"bot_id": bot_id, "partner": partner, "limit": limit, "offset": offset, "reach": offset + limit},
-    )
-    return [workrows.read_letter(row) for row in found]
-
-
-async def letter(connection: aiosqlite.Connection, letter_id: str) -> Letter | None:
-    found = await fetch(connection, "SELECT * FROM letters WHERE letter_id = ?", letter_id)
-    return workrows.read_letter(found[0]) if found else None
 
 
 async def letters_of(connection: aiosqlite.Connection, letter_ids: Collection[str]) -> dict[str, Letter]:

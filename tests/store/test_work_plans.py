@@ -12,6 +12,7 @@ import pytest
 
 from deia_tui.core.tasks import ENDED, TaskState
 from deia_tui.folder import Folder
+from deia_tui.store import letterqueries as lq
 from deia_tui.store import workqueries as wq
 from deia_tui.store.database import open_reader
 from deia_tui.store.store import Store
@@ -30,7 +31,7 @@ def listed(**which: Any) -> Ask:
 
 def letters(**which: Any) -> Ask:
     usual = {"bot_id": None, "partner": None, "offset": 0, "limit": 20}
-    return lambda connection: wq.letters(connection, **{**usual, **which})
+    return lambda connection: lq.letters(connection, **{**usual, **which})
 
 
 QUESTIONS: Mapping[str, Ask] = {
@@ -50,7 +51,7 @@ QUESTIONS: Mapping[str, Ask] = {
     "all letters": letters(),
     "letters of a bot": letters(bot_id="A"),
     "letters of two": letters(bot_id="A", partner="B"),
-    "a letter": lambda connection: wq.letter(connection, "l0"),
+    "a letter": lambda connection: lq.letter(connection, "l0"),
     "letters to change": lambda connection: wq.letters_of(connection, ["l0", "l1"]),
 }
 

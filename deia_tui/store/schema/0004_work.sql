@@ -111,8 +111,10 @@ CREATE INDEX letters_open ON letters (to_bot, sent_at) WHERE state IN ('pending'
 
 CREATE INDEX letters_by_time ON letters (sent_at);
 
-CREATE INDEX letters_to ON letters (to_bot, sent_at);
-
 CREATE INDEX letters_from ON letters (from_bot, sent_at);
 
+CREATE INDEX letters_to ON letters (to_bot, sent_at);
+
 CREATE INDEX letters_between ON letters (from_bot, to_bot, sent_at);
+
+CREATE INDEX letters_by_state ON letters (state, since);
