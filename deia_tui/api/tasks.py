@@ -31,8 +31,10 @@ def _priority(given: object) -> object:
     return read_priority(str(given)) if isinstance(given, str | int) and not isinstance(given, bool) else given
 
 
-Priority = Annotated[int, BeforeValidator(_priority), Field(examples=["P1"], description="0 to 3, or P0 to P3")]
-TaskId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.:-]{0,127}$", examples=["sweep-42"])]
+Priority = Annotated[
+    int, BeforeValidator(_priority), Field(strict=True, examples=["P1"], description="0 to 3, or P0 to P3")
+]
+TaskId = Annotated[str, Field(min_length=1, max_length=100, examples=["sweep-42"])]
 By = Annotated[str, Field(min_length=1, max_length=128, description="who wants it")]
 
 
