@@ -24,6 +24,7 @@ from deia_tui.core.ids import is_bot_id
 from deia_tui.core.jsonl import picker
 from deia_tui.core.letters import LONGEST_TTL_S, LetterPolicy
 from deia_tui.core.lifecycle import LifePolicy
+from deia_tui.core.performance import SchedulingPolicy
 from deia_tui.core.programs import PROGRAMS, program_of
 from deia_tui.core.restart import RestartLimits
 from deia_tui.core.runaway import RunawayPolicy
@@ -34,6 +35,7 @@ from deia_tui.folder import Folder, write_atomic
 
 _LIMITS, _BREAKER, _RUNAWAY = RestartLimits(), BreakerPolicy(), RunawayPolicy()
 _FLOW, _STRAIN, _SCALING = FlowPolicy(), StrainPolicy(), ScalingPolicy()
+_SCHEDULING = SchedulingPolicy()
 _LETTERS = LetterPolicy()
 _TASKS = TaskPolicy()
 
@@ -232,6 +234,17 @@ class ScalingSection(Section):
     retry_max_s: Seconds = _SCALING.retry_max_s
 
 
+class SchedulingSection(Section):
+    min_samples: Count = _SCHEDULING.min_samples
+    newest_weight: Annotated[float, Field(gt=0, lt=1)] = _SCHEDULING.newest_weight
+    explore_share: Annotated[float, Field(ge=0, le=1)] = _SCHEDULING.explore_share
+    half_life_h: Annotated[float, Field(gt=0)] = _SCHEDULING.half_life_h
+    trend_step: Annotated[float, Field(gt=0, le=1)] = _SCHEDULING.trend_step
+    starved_s: Seconds = _SCHEDULING.starved_s
+    starved_choices: Count = _SCHEDULING.starved_choices
+    drift: Annotated[float, Field(gt=0, le=1)] = _SCHEDULING.drift
+
+
 class BackupSection(Section):
     every_h: Annotated[float, Field(gt=0, le=8784)] = 6.0
     keep: Count = 8
@@ -314,6 +327,7 @@ class Settings(Section):
     scaling: ScalingSection = ScalingSection()
     messages: MessagesSection = MessagesSection()
     tasks: TasksSection = TasksSection()
+    scheduling: SchedulingSection = SchedulingSection()
     backup: BackupSection = BackupSection()
     retention: RetentionSection = RetentionSection()
     console: ConsoleSection = ConsoleSection()
@@ -348,6 +362,9 @@ class Settings(Section):
 
     def scaling_policy(self) -> ScalingPolicy:
         return ScalingPolicy(**self.scaling.model_dump())
+
+    def scheduling_policy(self) -> SchedulingPolicy:
+        return SchedulingPolicy(**self.scheduling.model_dump())
 
     def runaway_policy(self, spec: BotSpec) -> RunawayPolicy:
         policy = RunawayPolicy(**self.runaway.model_dump())

@@ -8,6 +8,7 @@ from deia_tui.core.journals.backpressure import Backpressure
 from deia_tui.core.journals.health import HealthAlerts
 from deia_tui.core.journals.load import LoadManagement
 from deia_tui.core.journals.messaging import Messaging
+from deia_tui.core.journals.scheduling import Scheduling
 from deia_tui.core.redact import redact
 from deia_tui.core.state import HiveState
 
@@ -24,6 +25,7 @@ class Chronicle:
             Backpressure(),
             LoadManagement(),
             Approvals(state),
+            Scheduling(),
         )
 
     def lines(self, event: ev.Event) -> list[Line]:

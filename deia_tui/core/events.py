@@ -638,6 +638,18 @@ class PerformanceForgotten:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecommendationGenerated:
+    """Another bot than before seems best at a type of task. For the logs only."""
+
+    at: float
+    task_type: TaskType
+    bot_id: str
+    confidence: float
+    reason: str
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scaled:
     """A bot was started or is being drained for the sake of the load; "replace": it was started since another is fatal.
     `load` is the mean of its template's bots."""
@@ -814,6 +826,7 @@ Event = (
     | TaskFiled
     | PerformanceRecorded
     | PerformanceForgotten
+    | RecommendationGenerated
     | Scaled
     | LetterSent
     | LetterHanded

@@ -45,9 +45,9 @@ class Experience:
         """By everybody."""
         return self._types.get(task_type, NOTHING)
 
-    def after(self, bot_id: str, task_type: TaskType, result: Result) -> Performance:
-        """What would be known of the pair after this result."""
-        return learn(self.of(bot_id, task_type), result, self.of_type(task_type), self._policy)
+    def after(self, known: Performance, task_type: TaskType, result: Result) -> Performance:
+        """What would be known of a pair after this result."""
+        return learn(known, result, self.of_type(task_type), self._policy)
 
     def note(self, bot_id: str, task_type: TaskType, result: Result, news: Performance) -> None:
         """It is known now."""

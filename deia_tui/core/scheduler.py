@@ -5,7 +5,7 @@ It knows neither clock nor chance, and not who is available: all three come in. 
 only by the events it is told to `note`, once they are stored.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
@@ -17,8 +17,10 @@ from deia_tui.core.breaker import Phase
 from deia_tui.core.experience import Experience, Pair
 from deia_tui.core.oddities import Oddity, Shares, drifting
 from deia_tui.core.performance import Performance, Result, SchedulingPolicy
+from deia_tui.core.standings import Recommendation, Standings, Stats
 from deia_tui.core.state import BotView
 from deia_tui.core.tasks import URGENT, Candidate, TaskType
+from deia_tui.core.turns import Failure
 
 USUAL_POLICY = SchedulingPolicy()
 _SHAKY_S = 60.0
@@ -48,25 +50,6 @@ class Choice:
     explored: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
-    """How a bot, or everybody at a type of task, did: in total, and by type or by bot."""
-
-    total: Performance
-    parts: Mapping[str, Performance]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recommendation:
-    """Who should do tasks of this type, as far as is known, and with which confidence; `text` says why."""
-
-    task_type: TaskType
-    bot_id: str
-    confidence: float
-    text: str
-    candidates: tuple[Candidate, ...]
-
-
 def contender(bot: BotView, *, in_hand: int, now: float) -> Contender:
     """What the scheduler should know of a bot that may take a task. Whether it may, others decide."""
     just_restarted = bot.restarts > 0 and now - bot.since < _SHAKY_S
@@ -82,6 +65,8 @@ def verdict(event: ev.TaskDone | ev.TaskPutBack | ev.TaskDied) -> bool | None:
             return True
         case ev.TaskPutBack():
             return False if event.counted else None
+        case ev.TaskDied(failure=Failure.REQUEST):  # what was asked is wrong, whoever is asked
+            return None
         case ev.TaskDied():
             return False if event.attempt and event.bot_id else None
 
@@ -200,9 +185,11 @@ class Scheduler:
         duration_s: float,
         tokens: int,
         at: float,
+        before: Performance | None = None,
     ) -> ev.PerformanceRecorded:
-        """The event to store beside the end of an attempt; `note` it once it is. Times in seconds, `at` unix."""
-        before = self._experience.of(bot_id, task_type)
+        """The event to store beside the end of an attempt; `note` it once it is. Times in seconds, `at` unix.
+        `before` is what was known, where an event says so that is to be stored as well."""
+        before = before or self._experience.of(bot_id, task_type)
         expected = self._experience.probability(bot_id, task_type, at)
         result = Result(succeeded=succeeded, expected=expected, duration_s=duration_s, tokens=tokens, at=at)
         return ev.PerformanceRecorded(
@@ -214,7 +201,7 @@ class Scheduler:
             duration_s=duration_s,
             tokens=tokens,
             expected=expected,
-            performance=self._experience.after(bot_id, task_type, result),
+            performance=self._experience.after(before, task_type, result),
             former_trend=before.trend,
             former_score=before.score,
         )
@@ -269,7 +256,7 @@ class Scheduler:
                         task_type=task_type,
                         bot_id=choice.bot_id,
                         confidence=choice.confidence,
-                        text=choice.reasons[0],
+                        reason=choice.reasons[0],
                         candidates=choice.candidates,
                     )
                 )
@@ -281,10 +268,22 @@ class Scheduler:
         totals = {bot_id: self._experience.of_bot(bot_id) for bot_id in bot_ids}
         return [*self._shares.starved(totals, now), *drifting(totals, self._policy)]
 
+    def standings(self, bot_ids: Collection[str], *, now: float) -> Standings:
+        """All of that, of these bots and of those it knows."""
+        known = self._experience.judged_anew()
+        return Standings(
+            bots={one: self.get_bot_stats(one) for one in sorted({*bot_ids, *(pair[0] for pair, _ in known)})},
+            types={kind: self.get_task_stats(kind) for kind in TaskType if self._experience.of_type(kind).samples},
+            recommendations=tuple(self.get_recommendations(bot_ids, now=now)),
+            oddities=tuple(self.odd_patterns(bot_ids, now=now)),
+        )
+
     def export_performance_data(self) -> list[dict[str, Any]]:
         """All that is known, one object for each bot and type."""
-        pairs: Sequence[tuple[Pair, Performance]] = self._experience.judged_anew()
-        return [{"bot_id": one, "task_type": str(kind), **asdict(known)} for (one, kind), known in pairs]
+        return [
+            {"bot_id": bot_id, "task_type": str(task_type), **asdict(known)}
+            for (bot_id, task_type), known in self._experience.judged_anew()
+        ]
 
     def _is_known(self, bot_id: str, task_type: TaskType) -> bool:
         return self._experience.of(bot_id, task_type).samples >= self._policy.min_samples

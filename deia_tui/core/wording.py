@@ -125,6 +125,8 @@ def describe(event: ev.Event) -> tuple[Level, str, str]:
         case ev.PerformanceRecorded(performance=known):
             well = f"{known.success_rate:.0%} done of {known.samples}, {known.duration_s:.0f} s each"
             return "info", "performance", f"{event.task_type}: {well}, {known.trend}"
+        case ev.RecommendationGenerated():
+            return "info", "recommended", f"for {event.task_type}, {event.confidence:.0%} sure: {event.reason}"
         case ev.PerformanceForgotten():
             return "info", "forgotten", "how it did its tasks is not known any more"
         case _:
