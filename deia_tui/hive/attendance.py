@@ -12,7 +12,7 @@ from deia_tui.core.frames import Frame
 from deia_tui.hive.clock import Clock
 from deia_tui.hive.link import Link
 from deia_tui.hive.mail import Frames, Mail, Probed, Undeliverable
-from deia_tui.hive.outbox import Leave, Outbox
+from deia_tui.hive.outbox import Next, Outbox
 from deia_tui.settings import LivenessSection
 
 ADOPT_RETRY_S = 0.2
@@ -40,10 +40,10 @@ class Attendance:
         self._delivering: asyncio.Task[None] | None = None
         self._begin(self.link.follow())
 
-    def serve(self, outbox: Outbox, leave: Leave, liveness: LivenessSection) -> None:
-        """It is up: hand over what waits, each message with `leave`, and look after it."""
+    def serve(self, outbox: Outbox, next_one: Next, liveness: LivenessSection) -> None:
+        """It is up: hand over what waits, as `next_one` tells, and look after it."""
         self.serves = True
-        delivery = outbox.deliver(self.link, leave, lambda *refused: self._put(Undeliverable(*refused)))
+        delivery = outbox.deliver(self.link, next_one, lambda *refused: self._put(Undeliverable(*refused)))
         self._delivering = self._begin(delivery)
         self._begin(self._probe(liveness))
 

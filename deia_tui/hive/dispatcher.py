@@ -5,24 +5,30 @@ How a turn ended and what that means for its task are one transaction: see `_con
 """
 
 import asyncio
+import math
+import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
-from deia_tui.core.attempts import Circumstances, TaskPolicy, after_turn, failed, put_back
+from deia_tui.core.attempts import Circumstances, after_turn, failed, has_begun, put_back
 from deia_tui.core.availability import keeps_tasks, unavailable
-from deia_tui.core.bots import BotState
+from deia_tui.core.bots import Activity, BotState
 from deia_tui.core.client import Recorded
 from deia_tui.core.errors import BotUnreachable, CommandRejected, StoreError
 from deia_tui.core.queue import TaskQueue
+from deia_tui.core.scheduler import Choice, Scheduler
 from deia_tui.core.tasks import WAITING, Task, TaskState
 from deia_tui.core.work import BotWork
+from deia_tui.hive.admission import Admission
 from deia_tui.hive.keeper import Keeper
+from deia_tui.hive.lessons import Lessons
 from deia_tui.hive.mail import Errand
 from deia_tui.hive.record import STORE_RETRY_S
 from deia_tui.hive.roster import Roster
+from deia_tui.hive.seats import Seat, Seats, for_anyone
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.hive.taskdesk import TaskDesk, TaskOrder
 from deia_tui.store.store import Store
@@ -30,13 +36,15 @@ from deia_tui.store.workqueries import OpenWork
 
 LOOK_EVERY_S = 1.0
 """How often leases are looked after while bots have tasks."""
-REFUSED_S = 1.0
 _SAID = (ev.OutputAdded, ev.ThoughtAdded, ev.ToolCallChanged, ev.PlanChanged, ev.UsageReported, ev.BotLogged)
 """What changes nothing for who waits."""
 
 
 class Dispatcher:
-    def __init__(self, around: Surroundings, roster: Roster, store: Store, found: OpenWork, policy: TaskPolicy) -> None:
+    def __init__(
+        self, around: Surroundings, roster: Roster, store: Store, found: OpenWork, scheduler: Scheduler
+    ) -> None:
+        flow, policy = around.settings.flow_policy(), around.settings.task_policy()
         self._around = around
         self._record = around.record
         self._roster = roster
@@ -44,12 +52,15 @@ class Dispatcher:
         self._policy = policy
         self.queue = TaskQueue(found.tasks, ageing_s=policy.ageing_s, now=around.clock.now(), at=time.time())
         self._dead = found.dead
+        self._deferred = ""
         self._revision = 0
         self._stirred = asyncio.Event()
-        self._refused: dict[str, float] = {}
-        """Until when bots get nothing that have just refused something."""
+        self._scheduler = scheduler
+        self._lessons = Lessons(scheduler, self.queue)
+        self._seats = Seats(around, roster, self.queue, flow, lease_s=self._lease_s)
+        self._admission = Admission(self._record, self.queue, flow, self._seats.piece_s)
         self._recalling: set[asyncio.Task[None]] = set()
-        self.desk = TaskDesk(self._record, store, self.queue, self._stirred.set, self._recall)
+        self.desk = TaskDesk(self._record, store, self.queue, self._stirred.set, self._recall, self._admission)
         self._record.listen(self._note)
         self._record.follow(self._consequences)
         self._show()
@@ -99,7 +110,8 @@ class Dispatcher:
             else:
                 was_begun = task.state is TaskState.RUNNING or task.task_id in begun
                 around = self._circumstances(event.bot_id, crashed)
-                moves.append(after_turn(task, event, around, self._policy, begun=was_begun))
+                end = after_turn(task, event, around, self._policy, begun=was_begun)
+                moves += [end, *self._lessons.of(task, end, events)]
         return moves
 
     def _circumstances(self, bot_id: str, crashed: set[str]) -> Circumstances:
@@ -115,13 +127,16 @@ class Dispatcher:
         before = self._revision
         for entry in recorded:
             event = entry.event
+            self._lessons.note(event)
             if isinstance(event, ev.TaskEvent):
                 task = self.queue.get(event.task_id)
                 was_dead = task is not None and task.state is TaskState.DEAD
                 self.queue.note(event, now)
                 self._dead += isinstance(event, ev.TaskDied) - (isinstance(event, ev.TaskRevived) and was_dead)
                 self._revision += 1
+            self._seats.note(event, now)
         if self._revision != before:
+            self._admission.review()
             self._show()
         if not all(isinstance(entry.event, _SAID) for entry in recorded):
             self._stirred.set()
@@ -143,7 +158,10 @@ class Dispatcher:
         tasks = self.queue.with_bot(bot_id)
         running = [task.task_id for task in tasks if task.state is TaskState.RUNNING]
         return BotWork(
-            addressed=self.queue.addressed(bot_id), ahead=len(tasks) - len(running), running=next(iter(running), "")
+            addressed=self.queue.addressed(bot_id),
+            ahead=len(tasks) - len(running),
+            running=next(iter(running), ""),
+            refuses=self._admission.refuses(bot_id),
         )
 
     # Handing out
@@ -151,47 +169,81 @@ class Dispatcher:
     async def _hand_out(self) -> None:
         """Give the first in line to the bots that may have one."""
         now, at = self._around.clock.now(), time.time()
-        strained = self._record.snapshot.work.strain != "healthy"
-        free = {keeper.bot_id: keeper for keeper in self._free(now, at)}
-        chosen: list[tuple[Task, Keeper]] = []
-        while free and (task := self.queue.first(free, now, at, strained=strained)):
+        work = self._record.snapshot.work
+        depth, load = work.waiting, self._load()
+        seats = self._seats.look(now, at)
+        chosen: list[tuple[Task, Keeper, Choice | None]] = []
+        while seats and (task := self.queue.first(seats, now, at, strained=work.strain != "healthy")):
             self.queue.take(task.task_id)
-            chosen.append((task, free.pop(task.to or next(iter(free)))))
+            choice = None if task.to else self._choose(task, seats, at)
+            chosen.append((task, seats.pop(choice.bot_id if choice else task.to).keeper, choice))
         if not chosen:
+            self._defer(at, strained=work.strain != "healthy", depth=depth, load=load)
             return
         try:
-            texts = await self._store.texts([task.task_id for task, _ in chosen])
-            await asyncio.gather(*(self._assign(task, texts[task.task_id], keeper) for task, keeper in chosen))
+            texts = await self._store.texts([task.task_id for task, *_ in chosen])
+            assign = [
+                self._assign(task, texts[task.task_id], keeper, self._assigned(task, keeper, choice, depth, load))
+                for task, keeper, choice in chosen
+            ]
+            await asyncio.gather(*assign)
         finally:
-            for task, _ in chosen:
+            for task, *_ in chosen:
                 self.queue.give_back(task.task_id)
 
-    def _free(self, now: float, at: float) -> Iterator[Keeper]:
-        """The bots that may be handed a task."""
-        state = self._record.state
-        for keeper in self._roster:
-            bot = state.bots[keeper.bot_id]
-            idle = not bot.queued and bot.message_id is None and not self.queue.with_bot(bot.bot_id)
-            waits = self._refused.get(bot.bot_id, now) > now or self._lease_end(keeper) <= now
-            if idle and not waits and not unavailable(bot, state.pauses, at):
-                yield keeper
-
-    async def _assign(self, task: Task, text: str, keeper: Keeper) -> None:
-        attempt, at = task.attempt + 1, time.time()
-        message_id = f"{task.task_id}.{attempt}"
-        assigned = ev.TaskAssigned(
+    def _defer(self, at: float, *, strained: bool, depth: int, load: float) -> None:
+        """Tell once of a task that comes to be the first in line and cannot be handed to anybody."""
+        bots = [keeper.bot_id for keeper in self._roster]
+        task = self.queue.first(bots, self._around.clock.now(), at, strained=strained)
+        if task is None or task.task_id == self._deferred:
+            return
+        self._deferred = task.task_id
+        limited = math.isfinite(self._seats.opens_at)
+        deferred = ev.TaskDeferred(
             at=at,
+            task_id=task.task_id,
+            bot_id=task.to,
+            kind="rate_limited" if limited else "deferred",
+            reason="bots have as much as they work off" if limited else "nobody who may do it is free",
+            queue_depth=depth,
+            load=load,
+        )
+        self._record.remark(deferred)
+
+    def _choose(self, task: Task, seats: Mapping[str, Seat], at: float) -> Choice:
+        choice = self._scheduler.choose(
+            task.task_type, for_anyone(seats), priority=task.priority, now=at, chance=random.random()
+        )
+        assert choice is not None  # there is a seat
+        return choice
+
+    def _assigned(self, task: Task, keeper: Keeper, choice: Choice | None, depth: int, load: float) -> ev.TaskAssigned:
+        attempt = task.attempt + 1
+        return ev.TaskAssigned(
+            at=time.time(),
             task_id=task.task_id,
             bot_id=keeper.bot_id,
             attempt=attempt,
-            message_id=message_id,
+            message_id=f"{task.task_id}.{attempt}",
             task_type=task.task_type,
+            reasons=choice.reasons if choice else ("it is for this bot",),
+            confidence=choice.confidence if choice else None,
+            candidates=choice.candidates if choice else (),
+            queue_depth=depth,
+            load=load,
         )
-        command = cmd.SendMessage(bot_id=keeper.bot_id, text=text, sender=task.sender, message_id=message_id)
+
+    async def _assign(self, task: Task, text: str, keeper: Keeper, assigned: ev.TaskAssigned) -> None:
+        command = cmd.SendMessage(bot_id=keeper.bot_id, text=text, sender=task.sender, message_id=assigned.message_id)
         try:
-            await keeper.send(command, Errand(assigned, 1 + self._level(task, at)))
+            await keeper.send(command, Errand(assigned, 1 + self._level(task, assigned.at)))
         except CommandRejected as refusal:
-            self._refused[keeper.bot_id] = self._around.clock.now() + (refusal.retry_after_s or REFUSED_S)
+            self._seats.refused(keeper.bot_id, refusal.retry_after_s, self._around.clock.now())
+
+    def _load(self) -> float:
+        """The share of the bots that work."""
+        running = [bot for bot in self._record.state.bots.values() if bot.state is BotState.RUNNING]
+        return sum(bot.activity is not Activity.IDLE for bot in running) / len(running) if running else 0.0
 
     def _level(self, task: Task, at: float) -> int:
         """Its priority, by now."""
@@ -211,7 +263,7 @@ class Dispatcher:
             lost = [task for task in tasks if task.message_id not in errands]
             if lost:
                 await self._record.add(*(put_back(task, at, f"{bot_id} does not have it") for task in lost))
-            if self._lease_end(keeper) <= now:
+            if not self._seats.is_alive(keeper, now):
                 await self._end_leases(keeper)
             elif not keeps_tasks(bot, state.pauses, at):
                 waiting = [task.message_id for task in tasks if task.state is TaskState.SCHEDULED]
@@ -224,12 +276,11 @@ class Dispatcher:
         await keeper.withdraw([task.message_id for task in tasks], "its bot shows no sign of life")
         at, why = time.time(), f"no sign of life of {keeper.bot_id} for {self._lease_s:.0f} s"
         left = self.queue.with_bot(keeper.bot_id)
-        await self._record.add(*(failed(task, at, why, self._policy) for task in left))
+        for task in left:
+            ends = [failed(task, at, why, self._policy) if has_begun(task) else put_back(task, at, why)]
+            await self._record.add(*ends, *(lesson for end in ends for lesson in self._lessons.of(task, end)))
         for task in left:
             self._interrupt(keeper, task.message_id)
-
-    def _lease_end(self, keeper: Keeper) -> float:
-        return keeper.alive_at + self._lease_s
 
     @property
     def _lease_s(self) -> float:
@@ -278,8 +329,8 @@ class Dispatcher:
         if not self.queue:
             return None
         due = self.queue.next_due
-        rest_s = LOOK_EVERY_S if due is None else due - self._around.clock.now()
-        return max(0.01, min(LOOK_EVERY_S, rest_s))
+        soonest = min(self._seats.opens_at, math.inf if due is None else due)
+        return max(0.01, min(LOOK_EVERY_S, soonest - self._around.clock.now()))
 
     async def submit(self, command: TaskOrder) -> cmd.Outcome:
         return await self.desk.submit(command)

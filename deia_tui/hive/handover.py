@@ -1,5 +1,5 @@
-"""Decides when a message of one bot may be handed over: not while its provider is left alone, its budget is spent or
-its breaker waits for a human. And what work costs, which may end it."""
+"""Decides which message of one bot is handed over next, and when: not while its provider is left alone, its budget is
+spent or its breaker waits for a human. And what work costs, which may end it."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -11,7 +11,9 @@ from deia_tui.core.errors import CommandRejected
 from deia_tui.core.holds import hold_of, is_guarded, over_budget, spent
 from deia_tui.core.state import BotView
 from deia_tui.core.turns import Failure
+from deia_tui.hive.bell import Bell
 from deia_tui.hive.messages import Messages
+from deia_tui.hive.outbox import is_errand
 from deia_tui.hive.providers import spread
 from deia_tui.hive.surroundings import Surroundings
 
@@ -28,6 +30,7 @@ class Handover:
         self._around = around
         self._messages = messages
         self._spec = spec
+        self._stirred = Bell()
         self._too_dear = ""
         """The message whose turn was interrupted because the budget is spent."""
 
@@ -37,19 +40,29 @@ class Handover:
         if self._is_spent(view, now):
             raise CommandRejected(over_budget(view, now), status=402)
 
-    async def leave(self, message_id: str) -> None:
-        """Wait until this message may be handed over: one at a time to a bot that may be held, see holds.py."""
-        around = self._around
-        while is_guarded(spec := self._spec()):
+    async def next(self) -> ev.MessageQueued:
+        """Wait until a message may be handed over; the most urgent by then. A bot that may be held gets one at a time,
+        see holds.py, and an errand every bot only when it has nothing else in hand: what waits can be taken back."""
+        around, outbox = self._around, self._messages.outbox
+        while True:
+            message, spec = outbox.first(), self._spec()
+            alone = is_guarded(spec) or (message is not None and is_errand(message))
+            if message is None or (alone and (outbox.is_handing or self._messages.in_hand())):
+                await self._stirred.wait()
+                continue
             provider, hold = spec.agent.provider, hold_of(self._view, {}, time.time())
-            if self._messages.outbox.is_handing or self._messages.in_hand():
-                await around.bell.wait()
-            elif hold is not None:
+            if not is_guarded(spec):
+                return message
+            if hold is not None:
                 await around.bell.wait(None if hold.until is None else min(MAX_WAIT_S, hold.until - time.time()))
-            elif not provider or around.providers.may_ask(provider, message_id):
-                return
+            elif not provider or around.providers.may_ask(provider, message.message_id):
+                return message
             else:
                 await self._await_provider(provider)
+
+    def stir(self) -> None:
+        """There may be another message to hand over."""
+        self._stirred.ring()
 
     def rate(self, event: ev.Event) -> ev.Event:
         """With its cost, if it tells of usage; a turn that was interrupted for want of money has failed by that."""
@@ -68,6 +81,7 @@ class Handover:
         self._around.providers.heard(self._spec().agent.provider, recorded)
         if any(isinstance(event, _STIRRING) for event in recorded):
             self._around.bell.ring()
+            self.stir()
         return any(isinstance(event, ev.UsageReported) for event in recorded) and self._overspends()
 
     async def _await_provider(self, provider: str) -> None:

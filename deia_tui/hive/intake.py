@@ -49,6 +49,7 @@ class Intake:
         with calls.provisional():
             if asked in await self._commit([*before, asked, *calls.admit(message_id)]):
                 self._messages.outbox.add(asked)
+                self._handover.stir()
             else:
                 await self._commit(calls.withdraw(message_id))
                 await self._check_addressee(message_id)

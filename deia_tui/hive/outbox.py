@@ -1,4 +1,5 @@
-"""Messages of one bot that its process has not accepted yet: kept in order, handed over whenever a run is there."""
+"""Messages of one bot that its process has not accepted yet: the most urgent first, then in order of their arrival,
+handed over whenever a run is there."""
 
 import asyncio
 import re
@@ -15,8 +16,8 @@ PASSING = frozenset({429, 503})
 """Refusals that time mends: the bot is busy, starting or draining."""
 MAX_TEXT = 1 << 20
 MAX_SENDER = 128
-Leave = Callable[[str], Awaitable[None]]
-"""Waits until the message of that id may be handed over."""
+Next = Callable[[], Awaitable[MessageQueued]]
+"""Waits until a message may be handed over, and tells which."""
 _MESSAGE_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
@@ -24,14 +25,12 @@ class Outbox:
     def __init__(self, waiting: Iterable[MessageQueued] = ()) -> None:
         self._waiting = {message.message_id: message for message in waiting}
         self._handed: set[str] = set()
-        self._filled = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def add(self, message: MessageQueued) -> None:
         self._waiting[message.message_id] = message
-        self._filled.set()
 
     def remove(self, message_id: str) -> None:
         """The bot has it, or nobody wants it any more."""
@@ -50,21 +49,22 @@ class Outbox:
         """What no run has been given yet."""
         return [message_id for message_id in self._waiting if message_id not in self._handed]
 
-    async def deliver(self, link: Link, leave: Leave, give_up: Callable[[str, str], None]) -> None:
-        """Hand over what waits, in order and each with `leave`, until cancelled; `give_up(message_id, reason)` for what
+    def first(self) -> MessageQueued | None:
+        """The most urgent that no run has been given yet; a human's before an errand that is as urgent."""
+        waiting = (self._waiting[message_id] for message_id in self.unhanded())
+        return min(waiting, key=lambda message: (message.priority, is_errand(message)), default=None)
+
+    async def deliver(self, link: Link, next_one: Next, give_up: Callable[[str, str], None]) -> None:
+        """Hand over one after the other, as `next_one` tells, until cancelled; `give_up(message_id, reason)` for what
         the bot refuses.
 
         Handing over twice is harmless: a bot knows the ids it has accepted.
         """
         self._handed.clear()
         while True:
-            self._filled.clear()
-            self._handed &= self._waiting.keys()
-            for message in [message for message in self.waiting() if message.message_id not in self._handed]:
-                await leave(message.message_id)
-                self._handed.add(message.message_id)
-                await self._hand_over(link, message, give_up)
-            await self._filled.wait()
+            message = await next_one()
+            self._handed = {message.message_id, *self._handed.intersection(self._waiting)}
+            await self._hand_over(link, message, give_up)
 
     async def _hand_over(self, link: Link, message: MessageQueued, give_up: Callable[[str, str], None]) -> None:
         body = {"text": message.text, "message_id": message.message_id, "sender": message.sender}
@@ -79,6 +79,11 @@ class Outbox:
                     give_up(message.message_id, str(refusal))
                     return
                 await asyncio.sleep(RETRY_S)
+
+
+def is_errand(message: MessageQueued) -> bool:
+    """Does it assign a task or bring a letter? Such a one can be taken back until its bot is given it."""
+    return bool(message.task_id or message.letter_id)
 
 
 def queued(row: MessageRow) -> MessageQueued:

@@ -13,7 +13,9 @@ from deia_tui.core import events as ev
 from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.core.queue import TaskQueue
 from deia_tui.core.state import first_line
-from deia_tui.core.tasks import ENDED, PRIORITIES, WITH_BOT, Task, TaskState, TaskType
+from deia_tui.core.tasks import ENDED, PRIORITIES, WITH_BOT, Task, TaskState
+from deia_tui.core.tasktypes import classify
+from deia_tui.hive.admission import Admission
 from deia_tui.hive.launching import unknown_bot
 from deia_tui.hive.outbox import check_form
 from deia_tui.hive.record import Record
@@ -45,12 +47,14 @@ class TaskDesk:
         queue: TaskQueue,
         stir: Callable[[], None],
         recall: Callable[[Task, str], Awaitable[bool]],
+        admission: Admission,
     ) -> None:
         self._record = record
         self._store = store
         self._queue = queue
         self._stir = stir
         self._recall = recall
+        self._admission = admission
         self._orders: list[_Order] = []
         self._closed = False
 
@@ -98,6 +102,7 @@ class TaskDesk:
 
     async def _take(self, chunk: Sequence[_Order]) -> None:
         known = await self._store.tasks_of([order.task_id for order in chunk])
+        self._admission.begin()
         events: list[ev.Event] = []
         taken: list[_Order] = []
         for order in chunk:
@@ -141,6 +146,7 @@ class TaskDesk:
         self._check_addressee(command.to)
         if circle := self._queue.circle(task_id, command.after):
             raise CommandRejected(f"It would wait for itself: {' waits for '.join(circle)}.", status=409)
+        self._admission.check(command)
         queued = ev.TaskQueued(
             at=time.time(),
             task_id=task_id,
@@ -149,7 +155,7 @@ class TaskDesk:
             sender=command.sender,
             to=command.to,
             priority=command.priority,
-            task_type=command.task_type or TaskType.OTHER,
+            task_type=command.task_type or classify(command.text, command.title),
             after=tuple(dict.fromkeys(command.after)),
             source=command.source,
             held=command.held,

@@ -85,7 +85,7 @@ class Tenure:
             case lc.NoteReady():
                 around.launcher.release(bot_id)
                 assert self._attendance is not None
-                self._attendance.serve(self._messages.outbox, self._handover.leave, around.settings.liveness)
+                self._attendance.serve(self._messages.outbox, self._handover.next, around.settings.liveness)
             case lc.AskToStop(run=run) | lc.KillTree(run=run) if around.launcher.withdraw(bot_id):
                 self._put(NotPlaced(bot_id, run, "stopped before it started"))
             case lc.AskToStop(drain=True):

@@ -4,6 +4,7 @@ bots, who looks after task files, who starts bots for the load."""
 from deia_tui.core import commands as cmd
 from deia_tui.core.client import TaskDetail
 from deia_tui.core.errors import CommandRejected
+from deia_tui.core.scheduler import Scheduler
 from deia_tui.hive.chores import Chores
 from deia_tui.hive.dispatcher import Dispatcher
 from deia_tui.hive.messenger import Messenger
@@ -17,7 +18,8 @@ class Work:
     def __init__(self, around: Surroundings, roster: Roster, store: Store, found: OpenWork) -> None:
         """`found` is what had not ended when the last supervisor did."""
         self._store = store
-        self.dispatcher = Dispatcher(around, roster, store, found, around.settings.task_policy())
+        self.scheduler = Scheduler(around.settings.scheduling_policy(), found.performance)
+        self.dispatcher = Dispatcher(around, roster, store, found, self.scheduler)
         self.messenger = Messenger(around, roster, store, found.letters)
 
     def begin(self, chores: Chores) -> None:
