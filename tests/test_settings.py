@@ -15,6 +15,7 @@ from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.core.lifecycle import LifePolicy
 from deia_tui.core.programs import PROGRAMS
 from deia_tui.core.runaway import RunawayPolicy
+from deia_tui.core.scaler import Limits
 from deia_tui.folder import Folder
 from deia_tui.settings import (
     SAMPLE,
@@ -85,6 +86,7 @@ def loaded(folder: Folder, toml: str) -> Catalogue:
         ("[process]\nfirst_port = 80", ", line 2: process.first_port: input should be greater than or equal to 1024"),
         ("[process]\nfirst_port = 9000", ", line 1: process: first_port must not be above last_port"),
         ("[flow]\nrelease_below = 11", ", line 1: flow: release_below must not be above refuse_at"),
+        ("[strain]\ncpu_degraded = 95", ", line 1: strain: cpu_degraded must not be above cpu_critical"),
     ],
 )
 def test_a_complaint_names_file_line_field_and_reason(folder: Folder, toml: str, complaint: str) -> None:
@@ -102,6 +104,19 @@ def test_everything_that_is_wrong_is_told_at_once(folder: Folder) -> None:
     assert first == f"{folder.hive_toml}, line 2: hive.nmae: there is no such setting; did you mean 'name'?"
     assert second.startswith(f"{folder.hive_toml}, line 4: restart.max_restarts: input should be greater than")
     assert third.startswith(f"{folder.templates}/tester.toml, line 2: memory: there is no such setting")
+
+
+def test_how_many_bots_of_a_template_scaling_keeps(folder: Folder) -> None:
+    def limits(toml: str) -> Limits | None:
+        (folder.templates / "t.toml").write_text(f'agent = "shell"\n{toml}')
+        return load(folder).templates["t"].limits
+
+    assert limits("") is None
+    assert limits("min_bots = 2") == Limits(2, 10)
+    assert limits("max_bots = 3") == Limits(1, 3)
+    assert limits("min_bots = 0\nmax_bots = 3") == Limits(0, 3)
+    with pytest.raises(ConfigError, match="min_bots must not be above max_bots"):
+        limits("min_bots = 4\nmax_bots = 3")
 
 
 def test_a_file_full_of_mistakes_does_not_fill_the_screen(folder: Folder) -> None:

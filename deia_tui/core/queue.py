@@ -87,6 +87,11 @@ class TaskQueue:
         return len(self._lane_of)
 
     @property
+    def ready_for_anyone(self) -> int:
+        """How many of those any bot could begin."""
+        return sum(len(self._lanes.get(("", priority), ())) for priority in PRIORITIES)
+
+    @property
     def oldest_at(self) -> float | None:
         """When the one that has waited longest was created."""
         oldest = self._ages.first()

@@ -82,6 +82,7 @@ class Dispatcher:
                 await self._settle_needs()
                 await self._take_back()
                 await self._hand_out()
+                self._record.show_work(ready=self.queue.ready_for_anyone)  # time alone ends a rest
             except StoreError:
                 await asyncio.sleep(STORE_RETRY_S)
                 continue
@@ -147,6 +148,7 @@ class Dispatcher:
             revision=self._revision,
             waiting=queue.count(*WAITING),
             held=queue.held,
+            ready=queue.ready_for_anyone,
             scheduled=queue.count(TaskState.SCHEDULED),
             running=queue.count(TaskState.RUNNING),
             dead=self._dead,

@@ -118,7 +118,7 @@ class Household:
             chores = Chores(self.record)
             for work in (self._clock.beat, self._guard_lock, self._hosts.attend, self._scribe.keep_files):
                 chores.begin(work.__qualname__, work)
-            self.work = Work(self.around, self.roster, self.store, await self.store.open_work())
+            self.work = Work(self.around, self.roster, self.recruiter, self.store, await self.store.open_work())
             for tended in (self._upkeep, self.around.providers, self.around.accounts):
                 chores.begin(f"{type(tended).__name__}.tend", tended.tend)
             try:
@@ -186,6 +186,7 @@ class Household:
         await self.recruiter.begin(rebooted=machine_restarted(loaded))
 
     async def _end(self, chores: Chores) -> None:
+        self.work.end()
         leave_bots = self.departure.leave_bots
         if not leave_bots:
             await self.roster.stop_for_good()

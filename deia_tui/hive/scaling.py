@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Mapping
 from typing import Literal
@@ -87,6 +88,8 @@ class Scaling:
             self._scaler.failed(step.template, now, str(error))
         else:
             self._scaler.started(step.template, now)
+            if step.template in self._stuck_at:
+                self._stuck_at[step.template] = -math.inf
 
     async def _drain(self, step: Drain, now: float) -> None:
         self._scaler.drained(step.template, now)

@@ -8,16 +8,23 @@ from deia_tui.core.scheduler import Scheduler
 from deia_tui.hive.chores import Chores
 from deia_tui.hive.dispatcher import Dispatcher
 from deia_tui.hive.messenger import Messenger
+from deia_tui.hive.recruiter import Recruiter
 from deia_tui.hive.roster import Roster
+from deia_tui.hive.scaling import Scaling
+from deia_tui.hive.strain import StrainWatch
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.store.store import Store
 from deia_tui.store.workqueries import OpenWork
 
 
 class Work:
-    def __init__(self, around: Surroundings, roster: Roster, store: Store, found: OpenWork) -> None:
+    def __init__(
+        self, around: Surroundings, roster: Roster, recruiter: Recruiter, store: Store, found: OpenWork
+    ) -> None:
         """`found` is what had not ended when the last supervisor did."""
         self._store = store
+        self._strain = StrainWatch(around, store)
+        self._scaling = Scaling(around, roster, recruiter)
         self.scheduler = Scheduler(around.settings.scheduling_policy(), found.performance)
         self.dispatcher = Dispatcher(around, roster, store, found, self.scheduler)
         self.messenger = Messenger(around, roster, store, found.letters)
@@ -26,6 +33,12 @@ class Work:
         """Every bot has its keeper: work may go on."""
         chores.begin("dispatcher", self.dispatcher.dispatch)
         chores.begin("messenger", self.messenger.tend)
+        chores.begin("strain", self._strain.watch)
+        chores.begin("scaling", self._scaling.scale)
+
+    def end(self) -> None:
+        """Bots are about to be left or stopped: none is started any more."""
+        self._scaling.end()
 
     async def submit(self, command: cmd.WorkCommand) -> cmd.Outcome:
         match command:

@@ -7,10 +7,11 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import AgentSpec, BotSpec, BotState, ExitRecord
 from deia_tui.core.chronicle import Chronicle
 from deia_tui.core.journal import body_of, rfc3339
-from deia_tui.core.journals import approvals, backpressure, health, messaging
+from deia_tui.core.journals import approvals, backpressure, health, load, messaging
 from deia_tui.core.letters import message_of
 from deia_tui.core.metrics import Metrics
 from deia_tui.core.state import REPLACED, Alert, BotView, HiveState
+from deia_tui.core.tasks import TaskType
 from deia_tui.core.turns import PermissionRequest, PlanEntry, ToolCall, Usage
 
 AT = 1_760_000_000.25
@@ -173,6 +174,42 @@ def test_backpressure() -> None:
         ("priority", 2),
         ("retry_after_s", 60.0),
     ]
+
+
+def test_load_management() -> None:
+    about = {"at": AT, "bot_id": "B", "queue_depth": 7, "load": 0.666}
+    rows = lines(
+        chronicle(),
+        load.FILE,
+        ev.TaskAssigned(
+            **about,  # type: ignore[arg-type]
+            task_id="t",
+            attempt=2,
+            message_id="t.2",
+            task_type=TaskType.CODE,
+            reasons=("it is free",),
+            confidence=0.5,
+        ),
+        ev.TaskDeferred(**{**about, "bot_id": ""}, task_id="t", kind="rate_limited", reason="anthropic paused"),  # type: ignore[arg-type]
+        ev.Scaled(**about, template="shell", direction="up", reason="7 tasks wait"),  # type: ignore[arg-type]
+        ev.Scaled(**about, template="shell", direction="replace", reason="A is fatal"),  # type: ignore[arg-type]
+        ev.Scaled(**about, template="shell", direction="down", reason="idle for 300 s"),  # type: ignore[arg-type]
+        asked(),
+    )
+    assert [(row["event"], row["bot_id"], row["task_id"]) for row in rows] == [
+        *(("assigned", "B", "t"), ("rate_limited", None, "t")),
+        *(("scaled_up", "B", None), ("scaled_up", "B", None), ("scaled_down", "B", None)),
+    ]
+    assert list(rows[0].items()) == [
+        ("timestamp", STAMP),
+        ("event", "assigned"),
+        ("bot_id", "B"),
+        ("task_id", "t"),
+        ("queue_depth", 7),
+        ("load", 0.67),
+        ("details", {"attempt": 2, "confidence": 0.5, "reasons": ["it is free"]}),
+    ]
+    assert rows[3]["details"] == {"template": "shell", "reason": "A is fatal", "replaces": True}
 
 
 def test_metrics_of_a_window() -> None:
