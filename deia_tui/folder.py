@@ -127,7 +127,8 @@ class Folder:
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
                 _close_to_others(path, path.lstat())
             self._tighten()
-            for path in (self.templates, self.registry.parent, self.responses, self.logs, self.runs, self.spools):
+            ours = (self.templates, self.registry.parent, self.responses, self.logs, self.runs, self.spools)
+            for path in (*ours, self.tasks, self.controls, self.heartbeats):
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not os.access(self.deia, os.W_OK | os.X_OK):
                 raise PermissionError(13, os.strerror(13))

@@ -198,6 +198,8 @@ class TasksSection(Section):
     backoff_max_s: Seconds = _TASKS.backoff_max_s
     lease_s: Seconds = _TASKS.lease_s
     ageing_s: Seconds = _TASKS.ageing_s
+    rescan_s: Seconds = 5.0
+    max_file_kb: Annotated[float, Field(gt=0, le=16_384)] = 1024.0
 
 
 class StrainSection(Section):
@@ -355,7 +357,7 @@ class Settings(Section):
         return FlowPolicy(**self.flow.model_dump())
 
     def task_policy(self) -> TaskPolicy:
-        return TaskPolicy(**self.tasks.model_dump())
+        return TaskPolicy(**self.tasks.model_dump(exclude={"rescan_s", "max_file_kb"}))
 
     def strain_policy(self) -> StrainPolicy:
         return StrainPolicy(**self.strain.model_dump())

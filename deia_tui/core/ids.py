@@ -7,7 +7,7 @@ from deia_tui.core.errors import CommandRejected
 
 MAX_BOTS = 999
 _RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
-_TASK_RULE = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}", re.ASCII)
+_TASK_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 
 
 def is_bot_id(text: str) -> bool:

@@ -224,7 +224,7 @@ def _listed(words: Iterable[str]) -> Iterable[str]:
 def _task_id(text: str) -> str:
     if not is_task_id(text):
         raise _refusal(
-            f"'{shorten(clean(text), 40)}' cannot name a task: use up to 128 letters, digits, '-', '_', '.' or ':', "
+            f"'{shorten(clean(text), 40)}' cannot name a task: use 1 to 100 letters, digits, '.', '-' or '_', "
             "starting with a letter or digit."
         )
     return text

@@ -123,7 +123,7 @@ class Household:
                 chores.begin(f"{type(tended).__name__}.tend", tended.tend)
             try:
                 await self._begin(loaded, found)
-                self.work.begin(chores)
+                await self.work.begin(chores)
                 yield
             finally:
                 await self._end(chores)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core.errors import CommandRejected, StoreError
+from deia_tui.core.ids import is_task_id
 from deia_tui.core.queue import TaskQueue
 from deia_tui.core.state import first_line
 from deia_tui.core.tasks import ENDED, PRIORITIES, WITH_BOT, Task, TaskState
@@ -25,7 +26,6 @@ TaskOrder = cmd.AddTask | cmd.CancelTask | cmd.RetryTask | cmd.ChangeTask
 AT_ONCE = 500
 """How many orders are committed together at most."""
 MAX_NEEDS = 100
-_TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _ENDED = "The supervisor has ended."
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -201,7 +201,7 @@ def _check(command: cmd.AddTask) -> None:
     if len(command.after) > MAX_NEEDS:
         raise CommandRejected(f"A task waits for at most {MAX_NEEDS} others.", status=400)
     for task_id in filter(None, (command.task_id, *command.after)):
-        if not _TASK_ID.fullmatch(task_id):
+        if not is_task_id(task_id):
             raise CommandRejected(
                 f"'{task_id[:40]}' cannot name a task: use 1 to 100 letters, digits, '.', '-' or '_', "
                 "starting with a letter or digit.",

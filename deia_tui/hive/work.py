@@ -7,12 +7,14 @@ from deia_tui.core.errors import CommandRejected
 from deia_tui.core.scheduler import Scheduler
 from deia_tui.hive.chores import Chores
 from deia_tui.hive.dispatcher import Dispatcher
+from deia_tui.hive.filing import Filing
 from deia_tui.hive.messenger import Messenger
 from deia_tui.hive.recruiter import Recruiter
 from deia_tui.hive.roster import Roster
 from deia_tui.hive.scaling import Scaling
 from deia_tui.hive.strain import StrainWatch
 from deia_tui.hive.surroundings import Surroundings
+from deia_tui.hive.taskfiles import TaskFiles
 from deia_tui.store.store import Store
 from deia_tui.store.workqueries import OpenWork
 
@@ -28,9 +30,14 @@ class Work:
         self.scheduler = Scheduler(around.settings.scheduling_policy(), found.performance)
         self.dispatcher = Dispatcher(around, roster, store, found, self.scheduler)
         self.messenger = Messenger(around, roster, store, found.letters)
+        self._files = TaskFiles(around, store, self.submit)
+        self._filing = Filing(around.folder, store, around.record)
 
-    def begin(self, chores: Chores) -> None:
+    async def begin(self, chores: Chores) -> None:
         """Every bot has its keeper: work may go on."""
+        await self._files.begin()
+        chores.begin("task files", self._files.tend)
+        chores.begin("filing", self._filing.tend)
         chores.begin("dispatcher", self.dispatcher.dispatch)
         chores.begin("messenger", self.messenger.tend)
         chores.begin("strain", self._strain.watch)

@@ -185,6 +185,16 @@ class Store:
         with translated(self._path):
             return await workqueries.task_of_file(self._reader, source)
 
+    async def states_of_files(self, sources: Collection[str]) -> dict[str, TaskState]:
+        """How the tasks from these files stand, by paths relative to hive/tasks; without those nobody knows."""
+        with translated(self._path):
+            return await workqueries.states_of_files(self._reader, sources)
+
+    async def numbered_files(self, sources: Collection[str]) -> frozenset[str]:
+        """Those of these files that tasks came from, and with them those of their name with a number behind it."""
+        with translated(self._path):
+            return await workqueries.numbered_files(self._reader, sources)
+
     async def attempts(self, task_id: str) -> list[Attempt]:
         """Oldest first."""
         with translated(self._path):

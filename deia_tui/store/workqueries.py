@@ -141,6 +141,23 @@ async def unanswered(connection: aiosqlite.Connection, *, limit: int) -> list[Ta
     return [workrows.read_task(row) for row in await fetch(connection, sql, limit)]
 
 
+async def states_of_files(connection: aiosqlite.Connection, sources: Collection[str]) -> dict[str, TaskState]:
+    """As Store.states_of_files."""
+    sql = "SELECT source, state FROM tasks WHERE source IN (SELECT value FROM json_each(?)) AND source <> ''"
+    found = await fetch(connection, sql, json.dumps(list(sources)))
+    return {row["source"]: TaskState(row["state"]) for row in found}
+
+
+async def numbered_files(connection: aiosqlite.Connection, sources: Collection[str]) -> frozenset[str]:
+    """As Store.numbered_files."""
+    known = set(await states_of_files(connection, sources))
+    for source in tuple(known):
+        stem = source.rpartition(".")[0]
+        sql = "SELECT source FROM tasks WHERE source > ? AND source < ? AND source <> ''"
+        known.update(row["source"] for row in await fetch(connection, sql, f"{stem}-", f"{stem}."))
+    return frozenset(known)
+
+
 async def task_of_file(connection: aiosqlite.Connection, source: str) -> Task | None:
     """With all of its text."""
     found = await fetch(connection, f"{_WITH_TEXT} WHERE source = ? AND source <> ''", source)
