@@ -32,7 +32,7 @@ class Answering:
         self._begin = begin
         self._meant = meant
 
-    def answer(self, screen: Screen[None], request: PermissionRequest | None, wish: Wish) -> None:
+    def answer(self, screen: Screen[Any], request: PermissionRequest | None, wish: Wish) -> None:
         """`request` is what stands there, if anything does."""
         if request is None:
             self.show(screen, None)
@@ -44,7 +44,7 @@ class Answering:
             command = AnswerPermission(request_id=request.request_id, outcome=kind)
             self._begin(self._orders.give_all([command]))
 
-    def show(self, screen: Screen[None], request: PermissionRequest | None, *, why: bool = False) -> None:
+    def show(self, screen: Screen[Any], request: PermissionRequest | None, *, why: bool = False) -> None:
         """All requests, from this one on, or from the first of a bot that is meant; `why`: to deny it with a word."""
         approvals = self._client.snapshot().state.approvals
         if not approvals:

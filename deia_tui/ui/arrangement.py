@@ -1,36 +1,37 @@
-"""Which panes of the screen are seen: all of them, the bots and one more, or the focused one alone."""
+"""Which panes of a mode are seen: all of them, the first and one more, or the focused one alone."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Collection, Mapping, Sequence
 
-from textual.screen import Screen
 from textual.widget import Widget
-
-Pane = Literal["bots", "chat", "log", "alerts"]
-PANES: tuple[Pane, ...] = ("bots", "chat", "log", "alerts")
 
 
 class Arrangement:
-    """`targets` are what gets the focus in each pane."""
+    """`targets` are what gets the focus in each pane, by its id, in the order of the tab key; `columns` say which panes
+    stand in which container of `root`."""
 
-    def __init__(self, screen: Screen[None], targets: Mapping[Pane, Widget]) -> None:
-        self.pane: Pane = "bots"
+    def __init__(
+        self, root: Widget, targets: Mapping[str, Widget], columns: Mapping[str, Sequence[str]], *, lower: str
+    ) -> None:
+        """`lower` is the pane that stands below the first one at the beginning, where there is room for two."""
+        self.names = tuple(targets)
+        self.first = self.pane = self.names[0]
         self.zoomed = False
-        self._screen = screen
+        self._root = root
         self._targets = targets
-        self._lower: Pane = "log"
+        self._columns = columns
+        self._lower = lower
 
-    def go(self, pane: Pane) -> None:
+    def go(self, pane: str) -> None:
         self.came_to(pane)
         self._targets[pane].focus()
 
     def step(self, delta: int) -> None:
-        self.go(PANES[(PANES.index(self.pane) + delta) % len(PANES)])
+        self.go(self.names[(self.names.index(self.pane) + delta) % len(self.names)])
 
-    def came_to(self, pane: Pane) -> None:
+    def came_to(self, pane: str) -> None:
         """The focus is in this pane."""
         self.pane = pane
-        self._lower = self._lower if pane == "bots" else pane
+        self._lower = self._lower if pane == self.first else pane
         self.apply()
 
     def zoom(self) -> None:
@@ -38,16 +39,15 @@ class Arrangement:
         self.apply()
 
     def apply(self) -> None:
-        seen = self._seen()
-        query = self._screen.query_one
-        for pane in PANES:
-            query(f"#{pane}").display = pane in seen
-        query("#log").set_class("bots" not in seen, "-alone")
-        query("#alerts").set_class("chat" not in seen, "-alone")
-        query("#left").display = "bots" in seen or "log" in seen
-        query("#right").display = "chat" in seen or "alerts" in seen
+        seen, find = self._seen(), self._root.query_one
+        for column, panes in self._columns.items():
+            shown = [pane for pane in panes if pane in seen]
+            for pane in panes:
+                find(f"#{pane}").display = pane in seen
+                find(f"#{pane}").set_class(shown == [pane], "-alone")
+            find(f"#{column}").display = bool(shown)
 
-    def _seen(self) -> tuple[Pane, ...]:
-        if self.zoomed or self._screen.has_class("-tiny"):
+    def _seen(self) -> Collection[str]:
+        if self.zoomed or self._root.screen.has_class("-tiny"):
             return (self.pane,)
-        return ("bots", self._lower) if self._screen.has_class("-narrow") else PANES
+        return (self.first, self._lower) if self._root.screen.has_class("-narrow") else self.names

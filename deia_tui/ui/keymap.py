@@ -8,10 +8,55 @@ from collections.abc import Collection
 from textual.binding import Binding, BindingType
 
 from deia_tui.ui.keys import AT_TIMES, BOT_KEYS, Group, Key, Where
+from deia_tui.ui.workkeys import MESSAGE_KEYS, WORK_KEYS
+
+ALL_PANES = ("bots", "chat", "log", "alerts", "tasks", "task", "letters", "letter", "inboxes")
 
 KEYS: tuple[Key, ...] = (
     *BOT_KEYS,
+    *WORK_KEYS,
+    *MESSAGE_KEYS,
     # The console
+    Key(
+        id="work.new",
+        keys="t",
+        action="new_task",
+        label="Task",
+        help="A new task, for the selected bot or for anyone",
+        group="Work",
+        footer=4,
+        panes=("bots", "chat", "log", "tasks", "task"),
+    ),
+    Key(
+        id="mode.hive",
+        keys="h",
+        action="mode('hive')",
+        label="Hive",
+        help="The bots, their chats and logs, the alerts",
+        group="Console",
+        footer=3,
+        panes=("tasks", "task", "letters", "letter", "inboxes"),
+    ),
+    Key(
+        id="mode.work",
+        keys="w",
+        action="mode('work')",
+        label="Work",
+        help="The tasks: who does which, what waits and why",
+        group="Console",
+        footer=11,
+        panes=("bots", "chat", "log", "alerts", "letters", "letter", "inboxes"),
+    ),
+    Key(
+        id="mode.messages",
+        keys="m",
+        action="mode('messages')",
+        label="Messages",
+        help="What bots write to each other",
+        group="Console",
+        footer=11,
+        panes=("bots", "chat", "log", "alerts", "tasks", "task"),
+    ),
     Key(
         id="view.zoom",
         keys="z",
@@ -19,8 +64,9 @@ KEYS: tuple[Key, ...] = (
         label="Zoom",
         help="The focused pane alone, and back",
         group="Console",
+        where="mode",
         footer=7,
-        panes=("chat", "log", "alerts"),
+        panes=("chat", "log", "alerts", "task", "letter"),
     ),
     Key(
         id="view.freeze",
@@ -41,7 +87,7 @@ KEYS: tuple[Key, ...] = (
         help="Copy the answer, the line or the row",
         group="Console",
         footer=6,
-        panes=("chat", "log"),
+        panes=("chat", "log", "task", "letter"),
     ),
     Key(
         id="view.read_only",
@@ -58,9 +104,10 @@ KEYS: tuple[Key, ...] = (
         label="Next pane",
         help="Go to the next pane",
         group="Console",
+        where="mode",
         shown="tab",
         footer=9,
-        panes=("chat", "log", "alerts"),
+        panes=("chat", "log", "alerts", "task", "letter", "inboxes"),
     ),
     Key(
         id="view.previous",
@@ -69,6 +116,7 @@ KEYS: tuple[Key, ...] = (
         label="Previous pane",
         help="Go to the pane before",
         group="Console",
+        where="mode",
         shown="⇧tab",
     ),
     Key(
@@ -76,8 +124,9 @@ KEYS: tuple[Key, ...] = (
         keys="escape",
         action="back",
         label="Back",
-        help="Leave zoom, filter or marks; then to the bots",
+        help="Leave zoom, filter or marks; then to the bots, from anywhere",
         group="Console",
+        where="mode",
         shown="esc",
         palette=False,
     ),
@@ -90,7 +139,7 @@ KEYS: tuple[Key, ...] = (
         group="Console",
         shown=":",
         footer=13,
-        panes=("bots", "chat", "log", "alerts"),
+        panes=ALL_PANES,
         palette=False,
     ),
     Key(
@@ -102,7 +151,7 @@ KEYS: tuple[Key, ...] = (
         group="Console",
         shown="?",
         footer=1,
-        panes=("bots", "chat", "log", "alerts"),
+        panes=ALL_PANES,
     ),
     Key(
         id="app.quit",
@@ -112,7 +161,7 @@ KEYS: tuple[Key, ...] = (
         help="Leave: stop the bots, or let them run",
         group="Console",
         footer=2,
-        panes=("bots", "chat", "log", "alerts"),
+        panes=ALL_PANES,
     ),
     # Moving in a list
     Key(id="move.down", keys="j,down", action="down", label="Down", help="Down", group="Move", where="list"),
@@ -215,8 +264,8 @@ KEYS: tuple[Key, ...] = (
         keys="enter,down",
         action="done",
         label="Keep",
-        help="Keep the filter, back to the bots",
-        group="Bots",
+        help="Keep the filter, back to the list",
+        group="Console",
         where="filter",
         shown="⏎",
         footer=1,
@@ -227,8 +276,8 @@ KEYS: tuple[Key, ...] = (
         keys="escape",
         action="clear",
         label="Clear",
-        help="Show all bots again",
-        group="Bots",
+        help="Show everything again",
+        group="Console",
         where="filter",
         shown="esc",
         footer=2,

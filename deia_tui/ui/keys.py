@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Where = Literal["console", "list", "chat-input", "filter", "dialog"]
-Group = Literal["Bots", "Chat", "Requests", "Log", "Alerts", "Move", "Console"]
+ModeName = Literal["hive", "work", "messages"]
+Where = Literal["console", "mode", "hive", "work", "messages", "list", "chat-input", "filter", "dialog"]
+"""`console`: everywhere; `mode`: in every mode, each of which does it in its own way; then those of one mode."""
+Group = Literal["Bots", "Chat", "Requests", "Log", "Alerts", "Work", "Messages", "Move", "Console"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Chat",
         help="Write to the selected bot",
         group="Bots",
+        where="hive",
         shown="⏎",
         footer=3,
         panes=("bots", "chat", "log", "alerts"),
@@ -51,6 +54,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Stop",
         help="Stop it: 8 s for its work, also when it drains",
         group="Bots",
+        where="hive",
         footer=5,
         panes=("bots",),
     ),
@@ -61,6 +65,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Restart",
         help="Start it again, or recover it",
         group="Bots",
+        where="hive",
         footer=6,
         panes=("bots", "alerts"),
     ),
@@ -71,6 +76,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Interrupt",
         help="End the answer in progress",
         group="Bots",
+        where="hive",
         footer=8,
         panes=("bots", "chat"),
     ),
@@ -81,6 +87,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Kill",
         help="Kill its whole process tree now (asks first)",
         group="Bots",
+        where="hive",
         footer=7,
         panes=("bots",),
     ),
@@ -101,6 +108,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Mark",
         help="Mark several bots, then one key for all of them",
         group="Bots",
+        where="hive",
         footer=11,
         panes=("bots",),
     ),
@@ -111,6 +119,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Filter",
         help="Only bots with these words in their row",
         group="Bots",
+        where="hive",
         shown="/",
         footer=9,
         panes=("bots",),
@@ -122,6 +131,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Send again",
         help="Send a message again that was not answered",
         group="Chat",
+        where="hive",
         footer=4,
         panes=("bots", "chat"),
     ),
@@ -132,6 +142,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Open",
         help="Open or fold the line: a tool, a thought, a diff",
         group="Chat",
+        where="hive",
         shown="⏎ o",
         footer=3,
         panes=("chat",),
@@ -145,6 +156,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Allow once",
         help="Allow what the agent asks for, this time",
         group="Requests",
+        where="hive",
         footer=3,
         panes=("chat",),
         palette=False,
@@ -156,6 +168,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Always",
         help="Allow it, now and from now on",
         group="Requests",
+        where="hive",
         footer=3,
         panes=("chat",),
         palette=False,
@@ -167,6 +180,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Deny",
         help="Deny it",
         group="Requests",
+        where="hive",
         footer=3,
         panes=("chat",),
         palette=False,
@@ -178,6 +192,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Deny with a word",
         help="Deny it, and tell the agent why",
         group="Requests",
+        where="hive",
         footer=3,
         panes=("chat",),
         palette=False,
@@ -190,7 +205,7 @@ BOT_KEYS: tuple[Key, ...] = (
         help="All that agents ask leave for",
         group="Requests",
         footer=3,
-        panes=("bots", "chat", "log", "alerts"),
+        panes=("bots", "chat", "log", "alerts", "tasks", "letters"),
     ),
     # Alerts
     Key(
@@ -202,7 +217,7 @@ BOT_KEYS: tuple[Key, ...] = (
         group="Alerts",
         shown="!",
         footer=10,
-        panes=("bots", "log", "chat"),
+        panes=("bots", "log", "chat", "tasks", "letters"),
     ),
     Key(
         id="alerts.clear",
@@ -211,6 +226,7 @@ BOT_KEYS: tuple[Key, ...] = (
         label="Clear",
         help="Clear the selected alert, seen to",
         group="Alerts",
+        where="hive",
         footer=5,
         panes=("alerts",),
     ),

@@ -25,10 +25,9 @@ class ConsoleCommands(Provider):
 
     def _all(self) -> list[tuple[str, str, Callable[[], object]]]:
         screen = self.screen
+        known = screen.commands() if isinstance(screen, ConsoleScreen) else ()
         commands: list[tuple[str, str, Callable[[], object]]] = [
-            (f"{key.label} ({keymap.shown(key)})", key.help, partial(screen.run_action, key.action))
-            for key in keymap.KEYS
-            if key.where == "console" and key.palette
+            (f"{key.label} ({keymap.shown(key)})", key.help, command) for key, command in known
         ]
         return [*commands, ("Theme", "Other colours", partial(self.app.action_change_theme))]
 
@@ -36,6 +35,6 @@ class ConsoleCommands(Provider):
         if not isinstance(self.screen, ConsoleScreen):
             return []
         return [
-            (f"Go to {clean(bot_id)}", "Select this bot", partial(self.screen.select, bot_id))
+            (f"Go to {clean(bot_id)}", "Select this bot", partial(self.screen.go_to_bot, bot_id))
             for bot_id in self.screen.snapshot.state.bots
         ]

@@ -27,6 +27,7 @@ class Ink(Enum):
     BOT = ("primary", 1.0, "bold")
     CODE = ("secondary", 1.0, "")
     HEADING = ("primary", 0.9, "bold")
+    CURRENT = ("primary", 1.0, "reverse")
 
 
 class Ground(Enum):
@@ -58,15 +59,16 @@ class Palette:
     def _mix(self, ink: Ink, ground: Ground) -> Style:
         name, opacity, weight = ink.value
         color = self._colors[name]
-        bold, italic = weight == "bold" or None, weight == "italic" or None
+        weights = Style(bold=weight == "bold" or None, italic=weight == "italic" or None)
+        if weight == "reverse" or (self._reverse and ground is Ground.CURSOR):
+            weights += Style(reverse=True)
         if self.ansi and ground is Ground.CURSOR:
-            return Style(reverse=True, bold=bold, italic=italic)
+            return weights
         if self.ansi:
-            return Style(color=color.rich_color, bold=bold, italic=italic, dim=opacity < 1 or None)
+            return Style(color=color.rich_color, dim=opacity < 1 or None) + weights
         back = self._ground(ground)
         mixed = back.blend(color, opacity) if opacity < 1 else color
-        style = Style(color=mixed.rich_color, bgcolor=back.rich_color, bold=bold, italic=italic)
-        return style + Style(reverse=True) if self._reverse and ground is Ground.CURSOR else style
+        return Style(color=mixed.rich_color, bgcolor=back.rich_color) + weights
 
     def _ground(self, ground: Ground) -> Color:
         name, opacity = ground.value

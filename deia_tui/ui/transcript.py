@@ -30,6 +30,7 @@ class Turn:
         self.asked_at = turn.asked_at
         self.status = turn.status
         self.error = clean(turn.error)
+        self.errand = clean(f"task {turn.task_id}" if turn.task_id else "a bot's message" if turn.letter_id else "")
         self.parts: Parts = turn.parts
         self.places: list[tuple[range, Foldable]] = []
         self.opened: set[Foldable] = set()
@@ -47,8 +48,8 @@ class Turn:
 
     @property
     def unanswered(self) -> bool:
-        """It ended without an answer, and sending it again might help."""
-        return self.status in ("failed", "interrupted") and self._failure is not Failure.REQUEST
+        """It ended without an answer, and sending it again might help; who has sent a task or letter sees to that."""
+        return not self.errand and self.status in ("failed", "interrupted") and self._failure is not Failure.REQUEST
 
     @property
     def answer(self) -> str:
@@ -95,9 +96,19 @@ class Turn:
         """Everything of this turn in `width` cells, with what one can do about it, a blank line at its end."""
         at = time.strftime("%H:%M", time.localtime(self.asked_at))
         who = "you" if self.sender == "human" else self.sender
-        lines: list[Spans] = [((f"{who}  ", Ink.YOU), (at, Ink.FAINT))]
+        errand = f"  {self.errand}" if self.errand else ""
+        lines: list[Spans] = [((f"{who}  ", Ink.YOU), (at, Ink.FAINT), (errand, Ink.NEWS))]
         lines += [((line, Ink.TEXT),) for line in wrap(self.text, width)]
-        lines += [(), ((f"{bot_id}  ", Ink.BOT), *self._state())]
+        lines.append(())
+        asked = len(lines)
+        lines += self.answer_lines(bot_id, width, glyphs)
+        self.places = [(range(asked + where.start, asked + where.stop), part) for where, part in self.places]
+        lines += [((line, Ink.NEWS),) for line in wrap(offer, width) if offer]
+        return [*lines, ()]
+
+    def answer_lines(self, bot_id: str, width: int, glyphs: Glyphs) -> list[Spans]:
+        """What was said and done, and how it ended."""
+        lines: list[Spans] = [((f"{bot_id}  ", Ink.BOT), *self._state())]
         self._add_parts(lines, width, glyphs)
         if self.error and self.error != self.status:
             lines += [((line, Ink.BAD),) for line in wrap(self.error, width)]
@@ -106,8 +117,7 @@ class Turn:
         if self.ended:
             used = self.parts[-1] if self.parts and isinstance(self.parts[-1], Used) else None
             lines += parts.end(used, self._stop_reason, self._took_s, width)
-        lines += [((line, Ink.NEWS),) for line in wrap(offer, width) if offer]
-        return [*lines, ()]
+        return lines
 
     def _state(self) -> Spans:
         match self.status:
@@ -275,4 +285,6 @@ def _queued(event: ev.MessageQueued) -> ChatTurn:
         ended_at=None,
         answer="",
         answer_seq=0,
+        task_id=event.task_id,
+        letter_id=event.letter_id,
     )

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from textual.pilot import Pilot
 
@@ -15,11 +15,20 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import Activity, AgentSpec, BotState, ExitRecord
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import HISTORY_S, Series, Telemetry
+from deia_tui.core.tasks import Candidate, TaskType
 from deia_tui.core.turns import Diff, PlanEntry, ToolCall, Usage
 from deia_tui.ui.app import ConsoleApp, ConsoleOptions
 from tests.ui.scripted import ScriptedHive
 
 AGENTS = ("shell", "claude", "codex", "worker", "gemini")
+VERBS = ("fix", "review", "document", "plan", "measure")
+THINGS = ("the flaky login test", "the export to CSV", "the audit log", "the search", "retention of logs", "the parser")
+LETTERS = (
+    "The parser is done: take branch parse-2.",
+    "Which clock do the tests use?\nI would pass it in.",
+    "Please review tests/login before the release.",
+    "Wall time. I change it now.",
+)
 ANSWER = """Three tests fail since `a41f9c`: the clock is *wall time*, not monotonic.
 I would pass the clock in and sort by sequence.
 
@@ -69,8 +78,65 @@ class Life:
             self.crash(name, for_good=False)
         for name in self.names[4::31]:
             self.trip(name)
+        self.tasks()
+        self.letters()
         for _ in range(60):
             self.sample()
+
+    def tasks(self) -> None:
+        """Work in every state there is."""
+        hive, idle = self.hive, [name for name in self.names if self.hive.bot(name).activity is Activity.IDLE]
+        able = [name for name in idle if hive.bot(name).state is BotState.RUNNING]
+        now = time.time()
+        for number in range(240):
+            kind = self.random.choice(list(TaskType))
+            title = f"{self.random.choice(VERBS)} {self.random.choice(THINGS)}"
+            text = f"{title}\n\nThe test *fails* since `a41f9c`.\nLook at the clock first."
+            of = {"priority": self.random.choice((0, 1, 2, 2, 2, 3)), "task_type": kind, "at": now - 2000 + 6 * number}
+            hive.queue(f"T-{100 + number}", title, text, **of)
+        tasks = iter(range(100, 340))
+        for name in able[:6]:
+            for how in ("done", "retry", "dead", "done"):
+                self.try_task(f"T-{next(tasks)}", name, how)
+        for name in able[:5]:
+            self.hive.assign(f"T-{next(tasks)}", name, reasons=("best at code: 92 % done", "idle for 40 s"))
+            message_id = hive.bot(name).message_id or ""
+            of = {"bot_id": name, "run": hive.bot(name).run, "message_id": message_id, "source_seq": 9}
+            steps = [
+                PlanEntry(content="look", status="completed"),
+                PlanEntry(content="mend"),
+                PlanEntry(content="test"),
+            ]
+            hive.record(ev.PlanChanged(at=now, **of, entries=tuple(steps)))
+            hive.answer(name, message_id, ANSWER)
+        hive.assign(f"T-{next(tasks)}", able[0], starts=False)
+        held, later, first = (f"T-{next(tasks)}" for _ in range(3))
+        hive.record(ev.TaskChanged(at=now, task_id=held, by="human", held="by hand"))
+        hive.record(ev.TaskCancelled(at=now, task_id=f"T-{next(tasks)}", by="human"))
+        hive.queue("T-400", "release it", "Release.", after=(first, later), priority=0)
+        hive.queue("T-401", "tidy up", "Tidy.", to=self.names[7 % len(self.names)], priority=0)
+        hive.choice = (Candidate(able[0], 0.91), Candidate(able[1], 0.74))
+        hive.reasons = ("best at code: 92 % of 31 done", "idle for 40 s")
+
+    def try_task(self, task_id: str, name: str, how: Literal["done", "retry", "dead"]) -> None:
+        message_id = self.hive.assign(task_id, name, reasons=("explores: 2 samples",))
+        self.hive.answer(name, message_id, ANSWER)
+        self.hive.end_task(task_id, how, error="" if how == "done" else "exit status 1: no space left on device")
+
+    def letters(self) -> None:
+        hive, now = self.hive, time.time()
+        for number in range(40):
+            pair = self.random.sample(self.names[:9], 2)
+            letter_id = hive.letter(pair[0], pair[1], self.random.choice(LETTERS), at=now - 4000 + 100 * number)
+            of: dict[str, Any] = {"at": now - 3900 + 100 * number, "letter_id": letter_id, "to_bot": pair[1]}
+            match self.random.randrange(6) if number < 36 else 5:
+                case 0 | 1 | 2:
+                    hive.record(ev.LetterRead(**of))
+                case 3:
+                    handed = ev.LetterHanded(**of, attempt=1, message_id="m")
+                    hive.record(handed, ev.LetterDelivered(**of, attempt=1))
+                case 4:
+                    hive.record(ev.LetterFailed(**of, reason="the bot refused it four times"))
 
     def work(self, name: str) -> None:
         number = self.random.randrange(100, 200)

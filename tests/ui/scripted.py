@@ -7,9 +7,11 @@ import asyncio
 import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
@@ -18,10 +20,13 @@ from deia_tui.core.client import ChatTurn, Launchable, Recorded, TaskDetail
 from deia_tui.core.conversation import add, answer_of
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.ids import check_bot_id, next_bot_ids
-from deia_tui.core.letters import Letter
-from deia_tui.core.state import BotView, HiveState, Snapshot, Telemetry, fold, is_live
-from deia_tui.core.tasks import Task, TaskState
+from deia_tui.core.letters import Letter, LetterState, fold_letter
+from deia_tui.core.state import BotView, HiveState, Snapshot, Telemetry, first_line, fold, is_live
+from deia_tui.core.taskmoves import fold_task
+from deia_tui.core.tasks import HUMAN, NORMAL, WAITING, Attempt, Candidate, Task, TaskState, TaskType
 from deia_tui.core.turns import OptionKind, Outcome, PermissionOption, PermissionRequest
+from deia_tui.core.work import BotWork, Strain, WorkView
+from deia_tui.store.workrows import outcome_of
 
 SHELL = AgentSpec(name="shell", kind="shell")
 OFFERED = (
@@ -46,7 +51,12 @@ class ScriptedHive:
         self._recorded: list[Recorded] = []
         self._turns: dict[str, list[ChatTurn]] = {}
         self._tasks: dict[str, Task] = {}
+        self._attempts: dict[str, list[Attempt]] = {}
         self._letters: dict[str, Letter] = {}
+        self.choice: Sequence[Candidate] = ()
+        self.reasons: Sequence[str] = ()
+        self.asked: list[tuple[frozenset[TaskState], int, int]] = []
+        self.busy_s: float | None = None
         self._wakes: list[Callable[[], None]] = []
         self._numbers = itertools.count(1)
         if opened:
@@ -97,17 +107,33 @@ class ScriptedHive:
     async def tasks(
         self, *, states: Collection[TaskState] = (), bot_id: str | None = None, offset: int = 0, limit: int = 200
     ) -> Sequence[Task]:
+        self.asked.append((frozenset(states), offset, limit))
         with self._lock:
             kept = [task for task in self._tasks.values() if not states or task.state in states]
-            return [task for task in kept if bot_id in (None, task.to, task.bot_id)][offset : offset + limit]
+            kept = sorted((task for task in kept if bot_id in (None, task.to, task.bot_id)), key=_in_order)
+            return kept[offset : offset + limit]
 
     async def task(self, task_id: str) -> TaskDetail:
-        return TaskDetail(task=self._tasks[task_id])
+        with self._lock:
+            if (task := self._tasks.get(task_id)) is None:
+                raise CommandRejected(f"There is no task '{task_id}'.", status=404)
+            turns = self._turns.get(task.bot_id, ())
+            return TaskDetail(
+                task=task,
+                attempts=self._attempts.get(task_id, ()),
+                needs=[(need, self._tasks[need].state) for need in task.after if need in self._tasks],
+                choice=self.choice,
+                reasons=self.reasons,
+                answer=next((turn for turn in turns if turn.message_id == task.message_id), None),
+            )
 
     async def letters(
         self, *, bot_id: str | None = None, partner: str | None = None, offset: int = 0, limit: int = 200
     ) -> Sequence[Letter]:
-        return list(self._letters.values())[offset : offset + limit]
+        with self._lock:
+            wanted = {bot_id, partner} - {None}
+            found = [one for one in self._letters.values() if wanted <= {one.from_bot, one.to_bot}]
+            return sorted(found, key=lambda one: -one.sent_at)[offset : offset + limit]
 
     async def launchables(self, *, look: bool = False) -> Sequence[Launchable]:
         if not look:
@@ -128,8 +154,10 @@ class ScriptedHive:
                 seq = self._snapshot.seq + 1
                 self._recorded.append(Recorded(seq, event))
                 self._note_turn(seq, event)
+                self._note_work(event)
                 said = {**self._snapshot.said, **({bot_id: seq} if (bot_id := bot_of(event)) else {})}
-                self._snapshot = replace(self._snapshot, seq=seq, said=said, state=fold(self._snapshot.state, event))
+                state = fold(self._snapshot.state, event)
+                self._snapshot = replace(self._snapshot, seq=seq, said=said, state=state, work=self._work(event))
             wakes = list(self._wakes)
         for wake in wakes:
             wake()
@@ -237,6 +265,143 @@ class ScriptedHive:
         )
         return number
 
+    # Work
+
+    def queue(self, task_id: str, title: str = "", text: str = "", **task: Any) -> str:
+        """A task waits."""
+        kept = {"sender": HUMAN, "to": "", "priority": NORMAL, "task_type": TaskType.OTHER, "at": time.time()}
+        self.record(ev.TaskQueued(task_id=task_id, title=title or task_id, text=text or title, **{**kept, **task}))
+        return task_id
+
+    def assign(self, task_id: str, bot_id: str, *, starts: bool = True, reasons: tuple[str, ...] = ()) -> str:
+        """A bot was chosen and, if it starts, works on it; returns the id of the message."""
+        task, now = self._tasks[task_id], time.time()
+        of: dict[str, Any] = {"at": now, "task_id": task_id, "bot_id": bot_id, "attempt": task.attempt + 1}
+        message_id = f"{task_id}.{task.attempt + 1}"
+        chosen = {"message_id": message_id, "task_type": task.task_type, "reasons": reasons, "confidence": 0.8}
+        queued = {"message_id": message_id, "sender": task.sender, "text": task.text, "task_id": task_id}
+        self.record(ev.TaskAssigned(**of, **chosen), ev.MessageQueued(at=now, bot_id=bot_id, **queued))
+        if starts:
+            run = self.bot(bot_id).run
+            self.record(
+                ev.TurnStarted(at=now, bot_id=bot_id, run=run, message_id=message_id, source_seq=2),
+                ev.TaskStarted(**of),
+            )
+        return message_id
+
+    def end_task(self, task_id: str, how: Literal["done", "retry", "dead"], *, error: str = "") -> None:
+        task, now = self._tasks[task_id], time.time()
+        of: dict[str, Any] = {"at": now, "task_id": task_id, "bot_id": task.bot_id, "attempt": task.attempt}
+        match how:
+            case "done":
+                self.record(ev.TaskDone(**of, duration_s=1.0))
+            case "retry":
+                self.record(ev.TaskPutBack(**of, reason=error, counted=True, not_before=now + 60))
+            case "dead":
+                self.record(ev.TaskDied(**of, reason=error))
+        if self.bot(task.bot_id).message_id == task.message_id:
+            self.finish(task.bot_id, task.message_id)
+
+    def letter(self, from_bot: str, to_bot: str, text: str, **letter: Any) -> str:
+        letter_id = f"l-{next(self._numbers)}"
+        now = time.time()
+        self.record(
+            ev.LetterSent(
+                **{"at": now, "priority": NORMAL, "expires_at": now + 3600, **letter},
+                letter_id=letter_id,
+                from_bot=from_bot,
+                to_bot=to_bot,
+                text=text,
+            )
+        )
+        return letter_id
+
+    def _note_work(self, event: ev.Event) -> None:
+        if isinstance(event, ev.TaskEvent):
+            task = fold_task(self._tasks.get(event.task_id), event)
+            if task is not None:
+                self._tasks[event.task_id] = task
+                self._note_attempt(task, event)
+        elif isinstance(event, ev.LetterEvent):
+            letter = fold_letter(self._letters.get(event.letter_id), event)
+            if letter is not None:
+                self._letters[event.letter_id] = letter
+
+    def _note_attempt(self, task: Task, event: ev.TaskEvent) -> None:
+        attempts = self._attempts.setdefault(task.task_id, [])
+        match event:
+            case ev.TaskAssigned():
+                attempts.append(
+                    Attempt(
+                        attempt=event.attempt,
+                        bot_id=event.bot_id,
+                        message_id=event.message_id,
+                        assigned_at=event.at,
+                        reasons=event.reasons,
+                        confidence=event.confidence,
+                    )
+                )
+            case ev.TaskStarted():
+                attempts[-1] = replace(attempts[-1], started_at=event.at)
+            case ev.TaskDone() | ev.TaskPutBack() | ev.TaskDied():
+                outcome, error = outcome_of(event)
+                attempts[-1] = replace(attempts[-1], ended_at=event.at, outcome=outcome, error=error)
+
+    def _work(self, event: ev.Event) -> WorkView:
+        work = self._snapshot.work
+        if isinstance(event, ev.LetterEvent):
+            pending = sum(letter.state is LetterState.PENDING for letter in self._letters.values())
+            return replace(work, letters_revision=work.letters_revision + 1, letters_pending=pending)
+        if not isinstance(event, ev.TaskEvent):
+            return work
+        states = Counter(task.state for task in self._tasks.values())
+        running = {task.bot_id: task.task_id for task in self._tasks.values() if task.state is TaskState.RUNNING}
+        return replace(
+            work,
+            revision=work.revision + 1,
+            waiting=sum(states[state] for state in WAITING),
+            scheduled=states[TaskState.SCHEDULED],
+            running=states[TaskState.RUNNING],
+            dead=states[TaskState.DEAD],
+            bots=MappingProxyType({bot_id: BotWork(running=task_id) for bot_id, task_id in running.items()}),
+        )
+
+    def strain(self, strain: Strain) -> None:
+        """The hive copes so from now on."""
+        with self._lock:
+            self._snapshot = replace(self._snapshot, work=replace(self._snapshot.work, strain=strain))
+            wakes = list(self._wakes)
+        for wake in wakes:
+            wake()
+
+    def _do_work(self, command: cmd.WorkCommand) -> cmd.Outcome:
+        now = time.time()
+        match command:
+            case cmd.AddTask():
+                if self.busy_s is not None:
+                    raise CommandRejected("Bot busy, please wait.", status=429, retry_after_s=self.busy_s)
+                task_id = command.task_id or f"T-{next(self._numbers)}"
+                title = command.title or first_line(command.text)
+                what = {"sender": command.sender, "to": command.to, "priority": command.priority}
+                kind = command.task_type or TaskType.OTHER
+                self.queue(task_id, title, command.text, **what, task_type=kind, after=command.after)
+                return [task_id]
+            case cmd.CancelTask(task_id=task_id, by=by):
+                self.record(ev.TaskCancelled(at=now, task_id=task_id, by=by))
+            case cmd.RetryTask(task_id=task_id, by=by):
+                self.record(ev.TaskRevived(at=now, task_id=task_id, by=by))
+            case cmd.ChangeTask():
+                changes = {"priority": command.priority, "to": command.to, "held": command.held}
+                self.record(ev.TaskChanged(at=now, task_id=command.task_id, by=command.by, **changes))
+            case cmd.SendLetter():
+                return [self.letter(command.from_bot, command.to_bot, command.text, priority=command.priority)]
+            case cmd.ReadLetter(letter_id=letter_id, by=by):
+                to_bot = self._letters[letter_id].to_bot
+                self.record(ev.LetterRead(at=now, letter_id=letter_id, to_bot=to_bot, by=by))
+            case _:
+                pass
+        return []
+
     # Commands
 
     def _carry_out(self, command: cmd.Command) -> cmd.Outcome:
@@ -265,6 +430,8 @@ class ScriptedHive:
                 self._answer_permission(command)
             case cmd.ClearAlert(alert_id=alert_id):
                 self.record(ev.AlertCleared(at=time.time(), alert_id=alert_id, bot_id=None, reason="seen to"))
+            case _ if isinstance(command, cmd.WorkCommand):
+                return self._do_work(command)
             case cmd.CloseHive():
                 self.record(ev.HiveClosed(at=time.time(), reason="asked"))
         return []
@@ -356,6 +523,8 @@ class ScriptedHive:
                         ended_at=None,
                         answer="",
                         answer_seq=0,
+                        task_id=event.task_id,
+                        letter_id=event.letter_id,
                     )
                 )
             case ev.MessageAccepted():
@@ -379,7 +548,8 @@ class ScriptedHive:
         if isinstance(event, ev.PermissionAnswered):
             asked = (row.event for row in self._recorded if isinstance(row.event, ev.PermissionAsked))
             return next((one.message_id for one in asked if one.request.request_id == event.request_id), "")
-        return getattr(event, "message_id", "")
+        is_work = isinstance(event, ev.TaskEvent | ev.LetterEvent)
+        return "" if is_work else getattr(event, "message_id", "")
 
     def _turn(self, bot_id: str, message_id: str, change: Callable[[ChatTurn], ChatTurn]) -> None:
         turns = self._turns[bot_id]
@@ -387,6 +557,13 @@ class ScriptedHive:
             if turns[place].message_id == message_id:
                 turns[place] = change(turns[place])
                 return
+
+
+def _in_order(task: Task) -> tuple[int, float, str]:
+    """As HiveClient.tasks has them."""
+    if task.ended_at is not None:
+        return 2, -task.ended_at, task.task_id
+    return int(task.state in WAITING), task.created_at + 600 * task.priority, task.task_id
 
 
 def _happened(turn: ChatTurn, seq: int, event: ev.Event) -> ChatTurn:

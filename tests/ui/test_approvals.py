@@ -128,7 +128,7 @@ async def test_keys_answer_nothing_while_one_writes() -> None:
     hive, _ = asking("BOT-002")
     async with shown(hive) as screen:
         await screen.press("enter", "a", "A", "d", "D", "p")
-        assert screen.app._main._chat.input.value == "aAdDp"
+        assert screen.app._main.hive._chat.input.value == "aAdDp"
         assert not hive.given
 
 
@@ -219,7 +219,7 @@ async def test_risky_text_is_sent_only_after_a_question_and_the_draft_is_kept() 
         await screen.press("enter")
         await screen.sees("Send this to BOT-001?", "is risky: sudo rm -rf /srv/data")
         await screen.press("enter")  # on Cancel
-        await screen.until(lambda: screen.app._main._chat.input.value == "sudo rm -rf /srv/data")
+        await screen.until(lambda: screen.app._main.hive._chat.input.value == "sudo rm -rf /srv/data")
         assert not hive.given
         await screen.press("enter")
         await screen.sees("Send this to BOT-001?")

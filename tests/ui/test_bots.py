@@ -14,11 +14,11 @@ def gave_up(hive: ScriptedHive, bot_id: str) -> None:
 
 
 def order(screen: Screen) -> list[str]:
-    return list(screen.app._main._bots.table.keys)
+    return list(screen.app._main.hive._bots.table.keys)
 
 
 def cursor(screen: Screen) -> str | None:
-    return screen.app._main._bots.table.cursor
+    return screen.app._main.hive._bots.table.cursor
 
 
 async def test_an_empty_hive_says_what_to_do() -> None:

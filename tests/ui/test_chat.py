@@ -20,7 +20,7 @@ def two_bots(*, auto: bool = False) -> ScriptedHive:
 
 
 def written(screen: Screen) -> str:
-    return screen.app._main._chat.input.value
+    return screen.app._main.hive._chat.input.value
 
 
 async def test_a_message_goes_to_the_selected_bot_and_its_answer_comes_back() -> None:
@@ -145,7 +145,7 @@ async def test_older_turns_come_when_one_scrolls_to_the_top() -> None:
     for number in range(1, 61):
         hive.finish("BOT-001", hive.ask("BOT-001", f"question-{number}-"))
     async with shown(hive) as screen:
-        chat = screen.app._main._chat
+        chat = screen.app._main.hive._chat
         await screen.until(lambda: chat.view.transcript is not None and len(chat.view.transcript.turns) == 30)
         chat.view.focus()
         await screen.press("g")
@@ -183,7 +183,7 @@ async def test_sending_shows_the_end_again() -> None:
     hive.answer("BOT-001", message, *[f"line {number:03d}\n" for number in range(200)])
     hive.finish("BOT-001", message)
     async with shown(hive) as screen:
-        view = screen.app._main._chat.view
+        view = screen.app._main.hive._chat.view
         await screen.until(lambda: len(view.lines) > 200)
         view.focus()
         await screen.press("g")
@@ -199,7 +199,7 @@ async def test_the_wheel_moves_the_view_and_comes_back_to_the_end() -> None:
     message = hive.ask("BOT-001", "count")
     hive.answer("BOT-001", message, *[f"line {number:03d}\n" for number in range(200)])
     async with shown(hive) as screen:
-        view = screen.app._main._chat.view
+        view = screen.app._main.hive._chat.view
         await screen.until(lambda: len(view.lines) > 200)
         top = view.top
         view.scroll_view(-3)
@@ -219,7 +219,7 @@ async def test_copying_takes_the_newest_answer() -> None:
         await screen.write("copy me")
         await screen.press("enter")
         await screen.sees("You said:")
-        screen.app._main._chat.view.focus()
+        screen.app._main.hive._chat.view.focus()
         await screen.press("y")
         await screen.until(lambda: screen.app.clipboard == "You said:\ncopy me")
 
@@ -266,7 +266,7 @@ async def test_the_cut_message_one_looks_at_is_sent_again() -> None:
         hive.answer("BOT-001", message, "line\n" * 60)
         interrupt(hive, "BOT-001", message)
     async with shown(hive) as screen:
-        view = screen.app._main._chat.view
+        view = screen.app._main.hive._chat.view
         await screen.until(lambda: len(view.lines) > 120)
         view.focus()
         await screen.press("g", "e")

@@ -206,7 +206,7 @@ async def test_a_read_only_console_sends_no_message() -> None:
         await screen.write("hello")
         await screen.press("enter")
         await screen.sees(READ_ONLY[:40])
-        assert screen.app._main._chat.input.value == "hello"
+        assert screen.app._main.hive._chat.input.value == "hello"
         assert not hive.given
 
 

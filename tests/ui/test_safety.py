@@ -84,7 +84,7 @@ async def test_hostile_text_is_shown_and_nothing_more() -> None:
     async with shown(hive, size=(190, 90)) as screen:
         await screen.sees("question", "last-line", "alert", "reason", "error")
         assert harmless(screen)
-        view = screen.app._main._chat.view
+        view = screen.app._main.hive._chat.view
         assert view.transcript is not None
         view.transcript.turns[0].opened |= set(range(20))
         view.resized()

@@ -106,7 +106,7 @@ async def test_a_long_alert_keeps_its_action_and_is_shown_in_full_at_the_cursor(
 
 def whole(screen: Screen) -> str:
     """The alerts pane as one line."""
-    pane = screen.app._main._alerts.region
+    pane = screen.app._main.hive._alerts.region
     lines = [line[pane.x : pane.right] for line in screen.lines()[pane.y : pane.bottom]]
     return " ".join(" ".join(lines).replace("│", " ").split())
 
@@ -128,7 +128,7 @@ async def test_an_order_in_the_alerts_goes_to_the_bot_of_the_alert() -> None:
         hive.alert("BOT-003", "memory is high", action="r restarts it")
         await screen.sees("memory is high")
         await screen.press("v", "exclamation_mark")
-        await screen.until(lambda: screen.app.focused is screen.app._main._alerts)
+        await screen.until(lambda: screen.app.focused is screen.app._main.hive._alerts)
         await screen.press("r")
         await screen.gave(cmd.RestartBot(bot_id="BOT-003"))
         assert cmd.RestartBot(bot_id="BOT-001") not in hive.given
@@ -206,13 +206,13 @@ async def test_the_log_follows_until_one_goes_up() -> None:
         message = hive.ask("BOT-001", "count")
         hive.answer("BOT-001", message, *[f"line {number:03d}\n" for number in range(200)])
         await screen.sees("following", "output  line 199")
-        screen.app._main._log.focus()
+        screen.app._main.hive._log.focus()
         await screen.press("k")
         await screen.sees("G follows again")
         await screen.press("y")
         await screen.until(lambda: screen.app.clipboard.endswith("line 198"))
         hive.answer("BOT-001", message, *[f"more {number:03d}\n" for number in range(50)])
-        await screen.until(lambda: len(screen.app._main._log.lines) > 250)
+        await screen.until(lambda: len(screen.app._main.hive._log.lines) > 250)
         assert "output  more 049" not in screen.text()
         await screen.press("G")
         await screen.sees("output  more 049", "following")
@@ -224,7 +224,7 @@ async def test_the_log_keeps_the_newest_two_thousand_lines() -> None:
         message = hive.ask("BOT-001", "flood")
         hive.answer("BOT-001", message, "\n".join(f"line {number}" for number in range(5000)) + "\nend-of-flood\n")
         await screen.sees("end-of-flood")
-        assert len(screen.app._main._log.lines) == 2000
+        assert len(screen.app._main.hive._log.lines) == 2000
 
 
 async def test_ascii_draws_with_ascii_only() -> None:
@@ -242,7 +242,7 @@ async def test_ascii_draws_with_ascii_only() -> None:
 async def test_without_colours_the_cursor_is_reversed() -> None:
     async with shown(three_bots()) as screen:
         screen.app.no_color = True
-        table = screen.app._main._bots.table
+        table = screen.app._main.hive._bots.table
         table.notify_style_update()
         assert table.inks.style(Ink.TEXT, Ground.CURSOR).reverse
 
@@ -251,7 +251,7 @@ async def test_only_rows_that_changed_are_drawn_again() -> None:
     hive = ScriptedHive()
     hive.run(*[f"BOT-{number:03d}" for number in range(1, 21)])
     async with shown(hive) as screen:
-        table = screen.app._main._bots.table
+        table = screen.app._main.hive._bots.table
         await screen.until(lambda: len(table._drawn) > 20)
         drawn = list(table._drawn)
         hive.ask("BOT-001", "work")
@@ -265,7 +265,7 @@ async def test_text_in_the_chat_can_be_selected_with_the_mouse_and_copied() -> N
     hive.answer("BOT-001", hive.ask("BOT-001", "question"), "alpha beta\ngamma delta\n")
     async with shown(hive) as screen:
         await screen.sees("gamma delta")
-        view = screen.app._main._chat.view
+        view = screen.app._main.hive._chat.view
         first = next(y for y in range(view.total()) if "alpha" in view.text_of(y))
         await screen.pilot.mouse_down(view, offset=(2 + 6, 1 + first))
         await screen.pilot.hover(view, offset=(2 + 4, 1 + first + 1))

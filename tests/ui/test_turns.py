@@ -64,7 +64,7 @@ async def test_a_click_on_its_line_opens_a_tool() -> None:
     hive.record(ev.ToolCallChanged(**of(hive, message), call=call("failed")))
     async with shown(hive) as screen:
         await screen.sees("▸ ✖ failed  Bash")
-        view = screen.app._main._chat.view
+        view = screen.app._main.hive._chat.view
         row = next(y for y, line in enumerate(screen.lines()) if "✖ failed" in line)
         await screen.pilot.click(view, offset=(8, row - view.region.y))
         await screen.sees("the-input", "the-output")
@@ -75,7 +75,7 @@ async def test_enter_elsewhere_in_the_chat_writes() -> None:
     hive.record(ev.ToolCallChanged(**of(hive, message), call=call()))
     async with shown(hive) as screen:
         await screen.press("tab", "enter")
-        await screen.until(lambda: screen.app.focused is screen.app._main._chat.input)
+        await screen.until(lambda: screen.app.focused is screen.app._main.hive._chat.input)
 
 
 async def test_what_is_open_stays_open_while_more_comes() -> None:

@@ -94,6 +94,7 @@ class ApprovalsDialog(ModalScreen[None]):
 
     BINDINGS = [
         *keymap.bindings("console", group="Requests"),
+        *keymap.bindings("hive", group="Requests"),
         ("escape,q", "close", "Close"),
         ("tab", "app.focus_next", "Read"),
     ]

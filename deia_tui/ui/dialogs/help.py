@@ -1,6 +1,8 @@
 """What the keys do: those of the focused pane first, then all the others."""
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import get_args
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
@@ -9,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from deia_tui.ui import keymap
-from deia_tui.ui.keys import Group, Key
+from deia_tui.ui.keys import Group, Key, ModeName
 from deia_tui.ui.theme import Glyphs
 
 _PANES: dict[str, tuple[str, str]] = {
@@ -29,16 +31,33 @@ _PANES: dict[str, tuple[str, str]] = {
         "What is wrong and what to do: {0.critical} critical, {0.warning} warning, {0.cleared} cleared. "
         "Orders go to the bot of the selected alert.",
     ),
+    "tasks": (
+        "Work",
+        "Running, handed to a bot, waiting in the order of the queue with the reason, dead, ended lately. "
+        "The cursor follows the task.",
+    ),
+    "task": ("Work", "All about one task: its attempts, who would be chosen and why, what its bot said and did."),
+    "letters": (
+        "Messages",
+        "What bots write to each other: {0.idle} pending, {0.starting} delivered, {0.cleared} read, {0.fatal} failed, "
+        "{0.off} expired.",
+    ),
+    "letter": ("Messages", "What two bots wrote to each other, by time."),
+    "inboxes": ("Messages", "The messages to each bot; the cursor says whose are listed."),
 }
-_GROUPS: tuple[Group, ...] = ("Bots", "Chat", "Requests", "Log", "Alerts", "Move", "Console")
+_GROUPS: tuple[Group, ...] = (
+    *("Bots", "Chat", "Requests", "Log", "Alerts", "Work", "Messages"),
+    *("Move", "Console"),
+)
 
 
 class HelpOverlay(ModalScreen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (104, "-wide")]
     BINDINGS = [("escape,q,question_mark,enter", "close", "Close"), ("j", "down", "Down"), ("k", "up", "Up")]
 
-    def __init__(self, pane: str, glyphs: Glyphs) -> None:
+    def __init__(self, mode: ModeName, pane: str, glyphs: Glyphs) -> None:
         super().__init__()
+        self._keys = [key for key in keymap.KEYS if key.where == mode or key.where not in get_args(ModeName)]
         self._pane = pane
         self._glyphs = glyphs
 
@@ -49,8 +68,8 @@ class HelpOverlay(ModalScreen[None]):
             box.border_subtitle = Content("esc closes")
             yield Static(Content(about.format(self._glyphs)), classes="detail")
             with Horizontal(id="columns"):
-                for column in _columns(title):
-                    text = Content("\n\n").join([_describe(group, self._glyphs) for group in column])
+                for column in _columns(self._keys, title):
+                    text = Content("\n\n").join([_describe(group, self._keys, self._glyphs) for group in column])
                     yield Static(text, classes="column")
 
     def action_close(self) -> None:
@@ -63,26 +82,26 @@ class HelpOverlay(ModalScreen[None]):
         self.query_one("#help").scroll_up(animate=False)
 
 
-def _groups(first: str) -> list[Group]:
+def _groups(keys: Sequence[Key], first: str) -> list[Group]:
     """The groups that have keys, the focused pane's own first."""
-    used = [group for group in _GROUPS if any(key.group == group for key in keymap.KEYS)]
+    used = [group for group in _GROUPS if any(key.group == group for key in keys)]
     return sorted(used, key=lambda group: group != first)
 
 
-def _columns(first: str) -> tuple[list[Group], list[Group]]:
+def _columns(keys: Sequence[Key], first: str) -> tuple[list[Group], list[Group]]:
     """Two columns of about the same height."""
     left: list[Group] = []
     right: list[Group] = []
-    heights = Counter(key.group for key in keymap.KEYS)
-    for group in _groups(first):
+    heights = Counter(key.group for key in keys)
+    for group in _groups(keys, first):
         used = [sum(heights[other] + 2 for other in column) for column in (left, right)]
         (left if used[0] <= used[1] else right).append(group)
     return left, right
 
 
-def _describe(group: Group, glyphs: Glyphs) -> Content:
-    keys = [_line(key, glyphs) for key in keymap.KEYS if key.group == group]
-    return Content("\n").join([Content.styled(group, "bold"), *keys])
+def _describe(group: Group, keys: Sequence[Key], glyphs: Glyphs) -> Content:
+    lines = [_line(key, glyphs) for key in keys if key.group == group]
+    return Content("\n").join([Content.styled(group, "bold"), *lines])
 
 
 def _line(key: Key, glyphs: Glyphs) -> Content:

@@ -15,6 +15,8 @@ from deia_tui.ui.wrapping import cut, wrap_spans
 
 
 class AlertsPane(Table):
+    DEFAULT_CLASSES = "pane"
+
     snapshot: var[Snapshot] = var(Snapshot(), init=False)
 
     def __init__(self, glyphs: Glyphs) -> None:

@@ -13,9 +13,9 @@ from textual.widgets import Input
 from deia_tui.core.state import Snapshot, Telemetry
 from deia_tui.core.text import clean
 from deia_tui.core.wording import doing
-from deia_tui.ui import keymap, rows
+from deia_tui.ui import rows
 from deia_tui.ui.theme import Glyphs, Spans
-from deia_tui.ui.widgets.entry import Entry
+from deia_tui.ui.widgets.filter import Filter
 from deia_tui.ui.widgets.table import Table
 from deia_tui.ui.widgets.titles import entitle
 
@@ -80,19 +80,10 @@ class BotTable(Table):
         return "No bot has these words – esc shows all" if self.words else "No bots yet – press l to launch one"
 
 
-class FilterInput(Entry):
-    BINDINGS = keymap.bindings("filter")
-
-    def action_done(self) -> None:
-        self.screen.query_one(BotTable).focus()
-
-    def action_clear(self) -> None:
-        self.value = ""
-        self.action_done()
-
-
 class BotsPane(Vertical):
     """The table and its filter; says which bot is selected."""
+
+    DEFAULT_CLASSES = "pane"
 
     snapshot: var[Snapshot] = var(Snapshot(), init=False)
 
@@ -105,14 +96,13 @@ class BotsPane(Vertical):
         super().__init__(id="bots")
         entitle(self, glyphs, title="Bots")
         self.table = BotTable(glyphs)
-        self.filtering = FilterInput(placeholder="id, state, agent or work", compact=True, id="filter")
+        self.filter = Filter(self.table, placeholder="id, state, agent or work")
 
     def compose(self) -> ComposeResult:
         yield self.table
-        yield self.filtering
+        yield self.filter
 
     def on_mount(self) -> None:
-        self.filtering.display = False
         self.set_interval(1.0, self.table.tick)
 
     def watch_snapshot(self, snapshot: Snapshot) -> None:
@@ -147,28 +137,12 @@ class BotsPane(Vertical):
         self._say_what_is_shown()
         self.table.paint()
 
-    def open_filter(self) -> None:
-        self.filtering.display = True
-        self.filtering.focus()
-
-    def clear_filter(self) -> bool:
-        """True when there was one."""
-        if not self.filtering.display:
-            return False
-        self.filtering.value = ""
-        self.filtering.display = False
-        return True
-
     @on(Input.Changed)
     def _filter_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.table.words = tuple(event.value.casefold().split())
+        self.table.words = self.filter.words
         self.table.sort()
         self._say_what_is_shown()
-
-    def on_descendant_blur(self) -> None:
-        if not self.filtering.value and not self.filtering.has_focus:
-            self.filtering.display = False
 
     def _say_what_is_shown(self) -> None:
         parts = []

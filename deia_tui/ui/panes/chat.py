@@ -80,7 +80,7 @@ class ChatPane(Vertical):
         self.view = ChatView(glyphs)
         self.input = ChatInput(sign=glyphs.line_break, id="chat-input")
         self._notice = Static("", markup=False, id="chat-notice")
-        self._composer = Vertical(self.input, self._notice, id="composer")
+        self._composer = Vertical(self.input, self._notice, id="composer", classes="pane")
         self._refusal = ""
         self._drafts: dict[str | None, str] = {}
         self._sent: defaultdict[str | None, list[str]] = defaultdict(list)

@@ -1,6 +1,7 @@
 """The top line: which hive, how many bots in which state, what the machine does, what is special about this view."""
 
 from pathlib import PurePath
+from typing import get_args
 
 from rich.cells import cell_len
 from textual.reactive import var
@@ -8,8 +9,9 @@ from textual.reactive import var
 from deia_tui.core.bots import BotState
 from deia_tui.core.state import Snapshot
 from deia_tui.core.text import clean
+from deia_tui.ui.keys import ModeName
 from deia_tui.ui.rows import cpu_ink
-from deia_tui.ui.theme import Glyphs, Ground, Ink, Spans
+from deia_tui.ui.theme import Glyphs, Ground, Ink, Span, Spans
 from deia_tui.ui.widgets.canvas import Canvas, Line
 from deia_tui.ui.wrapping import cut
 
@@ -18,6 +20,7 @@ class HeaderBar(Canvas):
     snapshot: var[Snapshot] = var(Snapshot(), init=False)
     frozen: var[bool] = var(False, init=False)
     read_only: var[bool] = var(False, init=False)
+    mode: var[ModeName] = var[ModeName]("hive", init=False)
 
     ALLOW_SELECT = False
 
@@ -34,19 +37,54 @@ class HeaderBar(Canvas):
     def watch_read_only(self) -> None:
         self.paint()
 
+    def watch_mode(self) -> None:
+        self.paint()
+
     def total(self) -> int:
         return 1
 
     def line(self, index: int) -> Line:
         marks = self._marks()
         room = self.text_width - _cells(marks)
-        spans: Spans = ((" deia  ", Ink.BRAND),)
-        for part in (self._counts(words=room >= 100), self._alerts(), self._machine()):
+        wide = room >= 100
+        spans: Spans = ((" deia  ", Ink.BRAND), *self._tabs(names=room >= 50))
+        for part in (self._counts(words=wide), self._alerts(), self._strain(), self._work(words=wide), self._machine()):
             if _cells(spans) + _cells(part) <= room:
                 spans = (*spans, *part)
         spans = (spans[0], *self._folder(room - _cells(spans)), *spans[1:])
         gap = " " * max(0, room - _cells(spans))
         return Line(rest=(*spans, (gap, Ink.TEXT), *marks), ground=Ground.BAR)
+
+    def _tabs(self, *, names: bool) -> Spans:
+        """The modes with their keys; where there is no room, the one that is shown."""
+        if not names:
+            return ((f"{self.mode.capitalize()}  ", Ink.CURRENT),)
+        spans: list[Span] = []
+        for mode in get_args(ModeName):
+            spans += [(f" {mode.capitalize()} ", Ink.CURRENT if mode == self.mode else Ink.DIM), (" ", Ink.TEXT)]
+        return (*spans, (" ", Ink.TEXT))
+
+    def _strain(self) -> Spans:
+        """How the hive copes; that all is well is said only by the way."""
+        work = self.snapshot.work
+        ink = {"healthy": Ink.DIM, "degraded": Ink.WARN, "critical": Ink.BAD}[work.strain]
+        return ((f"{work.strain.upper() if work.strain != 'healthy' else work.strain}   ", ink),)
+
+    def _work(self, *, words: bool) -> Spans:
+        work, glyphs = self.snapshot.work, self.glyphs
+        kinds = (
+            (glyphs.idle, "waiting", Ink.TEXT, work.waiting),
+            (glyphs.busy, "running", Ink.GOOD, work.running + work.scheduled),
+            (glyphs.fatal, "dead", Ink.BAD, work.dead),
+        )
+        counted = tuple((glyph, word, ink, many) for glyph, word, ink, many in kinds if many)
+        if not counted:
+            return ()
+        tasks = ("tasks " if words else "T ", Ink.DIM)
+        return (
+            tasks,
+            *((f"{glyph} {many:,}{f' {word}' if words else ''}  ", ink) for glyph, word, ink, many in counted),
+        )
 
     def _counts(self, *, words: bool) -> Spans:
         if not self.snapshot.seq:

@@ -29,6 +29,8 @@ class _OpenLine:
 class LogPane(Pointed):
     """A cursor stands on the line that `y` copies; at the last line the pane follows."""
 
+    DEFAULT_CLASSES = "pane"
+
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(glyphs, limit=LIMIT, id="log")
         entitle(self, self.glyphs, title="Log", subtitle="following")

@@ -20,6 +20,8 @@ _OFFER = "e sends it again"
 
 
 class ChatView(Pointed):
+    DEFAULT_CLASSES = "pane"
+
     class Changed(Message):
         """Other turns, or another line under the cursor: other keys may be of use."""
 

@@ -1,6 +1,6 @@
 """A list with a cursor that stays on its entry, whatever happens to the order around it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from textual import events
 from textual.message import Message
@@ -11,7 +11,7 @@ from deia_tui.ui.widgets.canvas import Canvas, Line
 
 
 class Table(Canvas, can_focus=True):
-    """Subclasses draw the entry of a key with `row`."""
+    """Subclasses draw the entry of a key with `row`. The cursor passes by what is in `fixed`: headings and the like."""
 
     BINDINGS = keymap.bindings("list")
     ALLOW_SELECT = False
@@ -31,6 +31,7 @@ class Table(Canvas, can_focus=True):
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
         super().__init__(glyphs, id=id)
         self.keys: Sequence[str] = ()
+        self.fixed: Collection[str] = ()
         self.cursor: str | None = None
         self._places: dict[str, int] = {}
 
@@ -48,13 +49,13 @@ class Table(Canvas, can_focus=True):
             return Line(live, rest)
         return Line(live, rest, Ground.CURSOR if self.has_focus else Ground.BLURRED)
 
-    def show(self, keys: Sequence[str]) -> None:
+    def show(self, keys: Sequence[str], *, fixed: Collection[str] = ()) -> None:
         """Another order, or other entries. A cursor whose entry is gone goes to the one that took its place."""
         place = self._places.get(self.cursor or "", 0)
-        self.keys = keys
+        self.keys, self.fixed = keys, fixed
         self._places = {key: index for index, key in enumerate(keys)}
         if self.cursor not in self._places:
-            self.move_to(keys[min(place, len(keys) - 1)] if keys else None)
+            self.move_to(self._nearest(place, 1))
             return
         if self._places[self.cursor or ""] != place:
             self._keep_in_view()
@@ -69,14 +70,22 @@ class Table(Canvas, can_focus=True):
             self.post_message(self.Moved(self, key))
 
     def move_by(self, delta: int) -> None:
-        if self.keys:
-            place = self._places.get(self.cursor or "", 0) + delta
-            self.move_to(self.keys[max(0, min(place, len(self.keys) - 1))])
+        if self.cursor is not None:
+            self.move_to(self._nearest(self._places.get(self.cursor, 0) + delta, delta))
+
+    def _nearest(self, place: int, delta: int) -> str | None:
+        """The key at `place` or, where the cursor cannot stand, the next one in that direction, or in the other."""
+        place = max(0, min(place, len(self.keys) - 1))
+        onwards, back = self.keys[place:], self.keys[:place][::-1]
+        if delta < 0:
+            onwards, back = self.keys[: place + 1][::-1], self.keys[place + 1 :]
+        return next((key for part in (onwards, back) for key in part if key not in self.fixed), None)
 
     def _keep_in_view(self) -> None:
         place = self._places.get(self.cursor or "")
         if place is not None and self.body_height:
-            self.top = min(max(self.top, place - self.body_height + 1), place)
+            heading = place > 0 and self.keys[place - 1] in self.fixed
+            self.top = min(max(self.top, place - self.body_height + 1), place - heading)
 
     def resized(self) -> None:
         self._keep_in_view()
@@ -102,5 +111,6 @@ class Table(Canvas, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
         index = self.top + offset.y - self.heading_lines if offset is not None else -1
-        if offset is not None and offset.y >= self.heading_lines and index < len(self.keys):
+        inside = offset is not None and offset.y >= self.heading_lines and index < len(self.keys)
+        if inside and self.keys[index] not in self.fixed:
             self.move_to(self.keys[index])
