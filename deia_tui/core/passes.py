@@ -21,6 +21,12 @@ _MAY = frozenset(
         ("POST", "/api/tasks"),
         ("GET", "/api/tasks/{task_id}"),
         ("GET", "/api/tasks/{task_id}/events"),
+        ("POST", "/api/messages"),
+        ("GET", "/api/messages"),
+        ("GET", "/api/messages/status"),
+        ("GET", "/api/messages/inbox/{bot_id}"),
+        ("GET", "/api/messages/{message_id}"),
+        ("POST", "/api/messages/{message_id}/read"),
     }
 )
 

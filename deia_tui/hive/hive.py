@@ -148,6 +148,10 @@ class Hive:
         self._house.roster.get(bot_id)
         return await self._house.store.unread_letters(bot_id, limit=limit)
 
+    async def pending_letters(self) -> Sequence[Letter]:
+        """Those that wait to be delivered."""
+        return self._house.work.messenger.pending()
+
     async def letter_counts(self) -> Mapping[LetterState, int]:
         """How many letters are in each state."""
         return await self._house.store.letter_counts()

@@ -97,11 +97,11 @@ class Letterbox:
         depth = self._post.depth(command.to_bot) + self._coming[to]
         refusal = self._gate(command.to_bot).refusal(depth, priority=command.priority)
         if refusal is not None:
-            reason = f"Bot busy, please wait: {depth} messages wait for {command.to_bot}."
+            reason = f"Bot busy, please wait: {depth} messages wait for {command.to_bot}"
             raise self._refused(command, reason, depth, refusal.retry_after_s)
         unread = self._post.sent_by(command.from_bot) + self._coming[sender]
         if unread >= self._policy.unread_sent and self._roster.find(command.from_bot) is not None:
-            reason = f"{unread} messages of {command.from_bot} wait to be delivered: send no more until some are."
+            reason = f"{unread} messages of {command.from_bot} wait to be delivered: send no more before some are"
             raise self._refused(command, reason, depth, UNKNOWN_S)
         self._coming.update((to, sender))
         try:
@@ -119,7 +119,8 @@ class Letterbox:
             retry_after_s=retry_after_s,
         )
         self._around.record.remark(refused)
-        return CommandRejected(reason, status=429, retry_after_s=retry_after_s)
+        sentence = f"{reason}; try again in {retry_after_s:.0f} s."
+        return CommandRejected(sentence, status=429, retry_after_s=retry_after_s)
 
     def _gate(self, bot_id: str) -> Gate:
         if bot_id not in self._gates:

@@ -72,7 +72,9 @@ class Messenger:
         around.record.listen(self._hear)
         self._show()
 
-    # Work
+    def pending(self) -> list[Letter]:
+        """What waits to be delivered."""
+        return list(self._post.pending())
 
     async def tend(self) -> None:
         """Until cancelled."""

@@ -233,10 +233,13 @@ async def test_a_storm_of_letters_is_refused_and_says_when_to_come_back(lab: Hiv
         own = await flood("BOT-003", "BOT-001")
         assert (own.status, str(own)) == (
             429,
-            "7 messages of BOT-001 wait to be delivered: send no more until some are.",
+            "7 messages of BOT-001 wait to be delivered: send no more before some are; try again in 5 s.",
         )
         depth = await flood("BOT-002", "human")
-        assert (depth.status, str(depth)) == (429, "Bot busy, please wait: 10 messages wait for BOT-002.")
+        assert (depth.status, str(depth)) == (
+            429,
+            "Bot busy, please wait: 10 messages wait for BOT-002; try again in 5 s.",
+        )
         assert own.retry_after_s and depth.retry_after_s
         await flood("BOT-002", "human", priority=0)
         assert len(await hive.unread_letters("BOT-002")) == 15, "what is urgent has a reserve"
