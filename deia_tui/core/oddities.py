@@ -45,9 +45,9 @@ class Shares:
                 self._in_vain.setdefault(bot_id, _Share(now)).passed_over += 1
 
     def starved(self, totals: Mapping[str, Performance], now: float) -> Iterator[Oddity]:
-        """Of the bots in `totals`, which tells how they did; what is not there any more is forgotten."""
-        self._in_vain = {bot_id: share for bot_id, share in self._in_vain.items() if bot_id in totals}
-        for bot_id, share in sorted(self._in_vain.items()):
+        """Of the bots in `totals`, which tells how they did."""
+        for bot_id in sorted(self._in_vain.keys() & totals.keys()):
+            share = self._in_vain[bot_id]
             waits_s = now - share.since
             if waits_s >= self._policy.starved_s and share.passed_over >= self._policy.starved_choices:
                 known = totals[bot_id]

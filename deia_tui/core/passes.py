@@ -27,6 +27,11 @@ _MAY = frozenset(
         ("GET", "/api/messages/inbox/{bot_id}"),
         ("GET", "/api/messages/{message_id}"),
         ("POST", "/api/messages/{message_id}/read"),
+        ("GET", "/api/scheduling/bots"),
+        ("GET", "/api/scheduling/bots/{bot_id}"),
+        ("GET", "/api/scheduling/types"),
+        ("GET", "/api/scheduling/recommendations"),
+        ("GET", "/api/scheduling/export"),
     }
 )
 

@@ -6,7 +6,7 @@ only by the events it is told to `note`, once they are stored.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +17,7 @@ from deia_tui.core.breaker import Phase
 from deia_tui.core.experience import Experience, Pair
 from deia_tui.core.oddities import Oddity, Shares, drifting
 from deia_tui.core.performance import Performance, Result, SchedulingPolicy
-from deia_tui.core.standings import Recommendation, Standings, Stats
+from deia_tui.core.standings import Recommendation, Standings, Stats, export
 from deia_tui.core.state import BotView
 from deia_tui.core.tasks import URGENT, Candidate, TaskType
 from deia_tui.core.turns import Failure
@@ -280,10 +280,7 @@ class Scheduler:
 
     def export_performance_data(self) -> list[dict[str, Any]]:
         """All that is known, one object for each bot and type."""
-        return [
-            {"bot_id": bot_id, "task_type": str(task_type), **asdict(known)}
-            for (bot_id, task_type), known in self._experience.judged_anew()
-        ]
+        return export(self.standings((), now=0.0))
 
     def _is_known(self, bot_id: str, task_type: TaskType) -> bool:
         return self._experience.of(bot_id, task_type).samples >= self._policy.min_samples

@@ -50,6 +50,15 @@ def task_type(kind: TaskType, standings: Standings) -> dict[str, Any]:
     return {"task_type": str(kind), "total": _total(stats.total), "bots": _parts(stats)}
 
 
+def export(standings: Standings) -> list[dict[str, Any]]:
+    """One object for each bot and type."""
+    return [
+        {"bot_id": bot_id, "task_type": kind, **_of(known)}
+        for bot_id, stats in standings.bots.items()
+        for kind, known in stats.parts.items()
+    ]
+
+
 def recommendation(one: Recommendation) -> dict[str, Any]:
     return {
         "task_type": str(one.task_type),

@@ -112,7 +112,7 @@ class Dispatcher:
                 was_begun = task.state is TaskState.RUNNING or task.task_id in begun
                 around = self._circumstances(event.bot_id, crashed)
                 end = after_turn(task, event, around, self._policy, begun=was_begun)
-                moves += [end, *self._lessons.of(task, end, events)]
+                moves += [end, *self._lessons.of(task, end, [*events, *moves])]
         return moves
 
     def _circumstances(self, bot_id: str, crashed: set[str]) -> Circumstances:
@@ -218,6 +218,12 @@ class Dispatcher:
         )
         assert choice is not None  # there is a seat
         return choice
+
+    def consider(self, task: Task) -> Choice | None:
+        """Who would get a task for anyone now."""
+        at = time.time()
+        contenders = for_anyone(self._seats.look(self._around.clock.now(), at))
+        return self._scheduler.get_best_bot_for_task(task.task_type, contenders, now=at)
 
     def _assigned(self, task: Task, keeper: Keeper, choice: Choice | None, depth: int, load: float) -> ev.TaskAssigned:
         attempt = task.attempt + 1

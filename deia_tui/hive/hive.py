@@ -14,6 +14,7 @@ from deia_tui.core.client import ChatTurn, Launchable, Recorded, TaskDetail
 from deia_tui.core.costs import Cost
 from deia_tui.core.errors import BotUnreachable, CommandRejected
 from deia_tui.core.letters import Letter, LetterState
+from deia_tui.core.standings import Standings
 from deia_tui.core.state import Snapshot
 from deia_tui.core.tasks import Task, TaskState
 from deia_tui.folder import Folder
@@ -125,6 +126,10 @@ class Hive:
         if bot_id is not None:
             self._house.roster.get(bot_id)
         return await self._house.store.costs(since_day=since_day, bot_id=bot_id)
+
+    def standings(self) -> Standings:
+        """What the scheduler has learned by now."""
+        return self._house.work.scheduling.standings()
 
     async def tasks(
         self, *, states: Collection[TaskState] = (), bot_id: str | None = None, offset: int = 0, limit: int = 200

@@ -1,9 +1,10 @@
 """What the scheduler learns from how attempts ended: recorded with the end itself, in one transaction."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from deia_tui.core import events as ev
+from deia_tui.core.performance import Performance
 from deia_tui.core.queue import TaskQueue
 from deia_tui.core.scheduler import Scheduler, verdict
 from deia_tui.core.tasks import Task
@@ -20,9 +21,10 @@ class Lessons:
         self,
         task: Task,
         end: ev.TaskDone | ev.TaskPutBack | ev.TaskDied,
-        together_with: Iterable[ev.Event] = (),
+        together_with: Collection[ev.Event] = (),
     ) -> list[ev.Event]:
-        """To be committed beside the end of an attempt at `task`, and `together_with` what else is."""
+        """To be committed beside the end of an attempt at `task`, and `together_with` what else is, other lessons
+        included."""
         succeeded = verdict(end)
         if succeeded is None:
             return []
@@ -35,6 +37,7 @@ class Lessons:
             duration_s=end.duration_s,
             tokens=self._tokens[task.message_id] + now,
             at=end.at,
+            before=_before(task, together_with),
         )
         return [lesson]
 
@@ -47,6 +50,18 @@ class Lessons:
                 self._tokens.pop(message_id, None)
             case _:
                 self._scheduler.note(event)
+
+
+def _before(task: Task, together_with: Collection[ev.Event]) -> Performance | None:
+    """What a lesson that is not committed yet says of the same bot and type."""
+    before = None
+    for event in together_with:
+        if isinstance(event, ev.PerformanceRecorded) and (event.bot_id, event.task_type) == (
+            task.bot_id,
+            task.task_type,
+        ):
+            before = event.performance
+    return before
 
 
 def _is_of(event: ev.Event, message_id: str) -> bool:

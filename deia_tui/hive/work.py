@@ -1,10 +1,13 @@
 """The parts of a hive that deal with work, put together: who queues and hands out tasks, who carries messages between
 bots, who looks after task files, who starts bots for the load."""
 
+from dataclasses import replace
+
 from deia_tui.core import commands as cmd
 from deia_tui.core.client import TaskDetail
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.scheduler import Scheduler
+from deia_tui.core.tasks import WAITING
 from deia_tui.hive.chores import Chores
 from deia_tui.hive.dispatcher import Dispatcher
 from deia_tui.hive.filing import Filing
@@ -12,6 +15,7 @@ from deia_tui.hive.messenger import Messenger
 from deia_tui.hive.recruiter import Recruiter
 from deia_tui.hive.roster import Roster
 from deia_tui.hive.scaling import Scaling
+from deia_tui.hive.scheduling import Scheduling
 from deia_tui.hive.strain import StrainWatch
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.hive.taskfiles import TaskFiles
@@ -29,6 +33,7 @@ class Work:
         self._scaling = Scaling(around, roster, recruiter)
         self.scheduler = Scheduler(around.settings.scheduling_policy(), found.performance)
         self.dispatcher = Dispatcher(around, roster, store, found, self.scheduler)
+        self.scheduling = Scheduling(around.record, self.scheduler)
         self.messenger = Messenger(around, roster, store, found.letters)
         self._files = TaskFiles(around, store, self.submit)
         self._filing = Filing(around.folder, store, around.record)
@@ -40,6 +45,7 @@ class Work:
         chores.begin("filing", self._filing.tend)
         chores.begin("dispatcher", self.dispatcher.dispatch)
         chores.begin("messenger", self.messenger.tend)
+        chores.begin("scheduling", self.scheduling.watch)
         chores.begin("strain", self._strain.watch)
         chores.begin("scaling", self._scaling.scale)
 
@@ -56,8 +62,8 @@ class Work:
             case cmd.ReadLetter():
                 await self.messenger.letterbox.mark_as_read(command)
                 return []
-            case _:
-                raise CommandRejected("This supervisor does not do that yet.", status=501)
+            case cmd.ForgetPerformance():
+                return await self.scheduling.forget(command)
 
     async def task(self, task_id: str) -> TaskDetail:
         """Raises CommandRejected (404) for one that nobody knows."""
@@ -67,4 +73,6 @@ class Work:
         attempts = await self._store.attempts(task_id)
         needs = await self._store.states_of(task.after)
         answer = await self._store.turn(task.message_id) if task.message_id else None
-        return TaskDetail(task=task, attempts=attempts, needs=tuple(needs.items()), answer=answer)
+        detail = TaskDetail(task=task, attempts=attempts, needs=tuple(needs.items()), answer=answer)
+        choice = None if task.to or task.state not in WAITING else self.dispatcher.consider(task)
+        return detail if choice is None else replace(detail, choice=choice.candidates, reasons=choice.reasons)

@@ -200,11 +200,6 @@ class Store:
         with translated(self._path):
             return await workqueries.attempts(self._reader, task_id)
 
-    async def tokens_of(self, message_id: str) -> int:
-        """Tokens that were used to answer a message, as far as its agent told; without what was read from a cache."""
-        with translated(self._path):
-            return await workqueries.tokens_of(self._reader, message_id)
-
     async def states_of(self, task_ids: Collection[str]) -> dict[str, TaskState]:
         """How these tasks stand; one that nobody knows is left out."""
         with translated(self._path):

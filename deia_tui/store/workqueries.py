@@ -121,13 +121,6 @@ async def attempts(connection: aiosqlite.Connection, task_id: str) -> list[Attem
     return [workrows.read_attempt(row) for row in await fetch(connection, sql, task_id)]
 
 
-async def tokens_of(connection: aiosqlite.Connection, message_id: str) -> int:
-    """Tokens a turn used; what was read from a cache does not count, since nobody worked it out."""
-    sql = "SELECT coalesce(sum(input_tokens + output_tokens + cache_write_tokens), 0) FROM usage_of_turn"
-    ((tokens,),) = await fetch(connection, f"{sql} WHERE message_id = ?", message_id)
-    return int(tokens)
-
-
 async def states_of(connection: aiosqlite.Connection, task_ids: Collection[str]) -> dict[str, TaskState]:
     """How these tasks stand; one that nobody knows is left out."""
     sql = "SELECT task_id, state FROM tasks WHERE task_id IN (SELECT value FROM json_each(?))"
