@@ -54,12 +54,9 @@ class Lessons:
 
 def _before(task: Task, together_with: Collection[ev.Event]) -> Performance | None:
     """What a lesson that is not committed yet says of the same bot and type."""
-    before = None
+    before, pair = None, (task.bot_id, task.task_type)
     for event in together_with:
-        if isinstance(event, ev.PerformanceRecorded) and (event.bot_id, event.task_type) == (
-            task.bot_id,
-            task.task_type,
-        ):
+        if isinstance(event, ev.PerformanceRecorded) and (event.bot_id, event.task_type) == pair:
             before = event.performance
     return before
 

@@ -1,5 +1,5 @@
-"""Watches over the scheduler: what is odd in its choices becomes an alert, whom it recommends anew is logged, and what a
-human wants forgotten is. Who is chosen asks the dispatcher, what is learned tells it."""
+"""Watches over the scheduler: what is odd in its choices becomes an alert, whom it recommends anew is logged, and what
+a human wants forgotten is. Who is chosen asks the dispatcher, what is learned tells it."""
 
 import asyncio
 import contextlib
