@@ -25,10 +25,10 @@ check: $(READY)
 faults: $(READY)
 	@$(BIN)/python -m pytest -q -p tests.faults.table tests/faults
 
-# make chaos SEED=1f2e3d4c SECONDS=600 · make chaos KILLS=200
+# make chaos SEED=1f2e3d4c SECONDS=600 · make chaos KILLS=200 · make chaos TASKS=600 KILLS=20
 chaos: $(READY)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
-		$(if $(KILLS),--kills $(KILLS))
+		$(if $(KILLS),--kills $(KILLS)) $(if $(TASKS),--tasks $(TASKS))
 
 # Real agent programs, 0.9 GB from the npm registry, against an API on loopback
 test-agents: $(READY) $(AGENTS)/.ready

@@ -28,6 +28,14 @@ class Blows:
         blow = self._rng.choices([blow for blow, _ in _BLOWS], [weight for _, weight in _BLOWS])[0]
         self.struck += blow(self, cast_of(self._hive))
 
+    def kill_anybody(self) -> bool:
+        """One process, of any part that is there; False if there is none."""
+        cast = cast_of(self._hive)
+        parts = (self.kill_supervisor, self.kill_host, self.kill_bot, self.kill_agent)
+        hit = any(part(cast) for part in self._rng.sample(parts, len(parts)))
+        self.struck += hit
+        return hit
+
     def thaw(self, *, everybody: bool = False) -> None:
         """Let those go on whose time has come."""
         for due, process in list(self._frozen):

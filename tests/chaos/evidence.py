@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 
 from ..hives import TrialHive
 from .actors import Letter
+from .givers import Given
 from .supervision import ERRORS
 
 Event = dict[str, Any]
+Row = dict[str, Any]
+"""Of a table, as it is."""
 
 
 class Note(NamedTuple):
@@ -44,9 +47,11 @@ class Stored:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """`log_lines`: the output log of each bot; `torn`: lines of journals that are no JSON; `journaled`: the messages
-    whose end stands in a journal; `complaints`: tracebacks in the logs of supervisors and hosts."""
+    whose end stands in a journal; `complaints`: tracebacks in the logs of supervisors and hosts; `papers`: the files
+    below hive/tasks, relative to it, with what they say; `responses`: the names of the files in hive/responses."""
 
     letters: Sequence[Letter]
+    given: Sequence[Given]
     messages: dict[str, Stored]
     events: Sequence[Event]
     listed_alive: Sequence[str]
@@ -56,6 +61,10 @@ class Evidence:
     torn: Sequence[str]
     journaled: frozenset[str]
     complaints: Sequence[str]
+    tasks: dict[str, Row]
+    attempts: Sequence[Row]
+    papers: dict[str, str]
+    responses: frozenset[str]
 
     def of_bot(self, *types: str) -> dict[str, list[Event]]:
         """The events of these types, by bot."""
@@ -66,7 +75,7 @@ class Evidence:
         return found
 
 
-def gather(hive: TrialHive, letters: Sequence[Letter], diary: Path) -> Evidence:
+def gather(hive: TrialHive, letters: Sequence[Letter], given: Sequence[Given], diary: Path) -> Evidence:
     with closing(sqlite3.connect(hive.folder.state_db, timeout=30)) as store:
         store.row_factory = sqlite3.Row
         messages = {row["message_id"]: _stored(store, row) for row in store.execute("SELECT * FROM messages")}
@@ -74,9 +83,12 @@ def gather(hive: TrialHive, letters: Sequence[Letter], diary: Path) -> Evidence:
         alive = [bot_id for (bot_id,) in map(tuple, store.execute(_ALIVE))]
         checks = (*store.execute("PRAGMA integrity_check"), *store.execute("PRAGMA foreign_key_check"))
         integrity = [str(tuple(row)) for row in checks if row[0] != "ok"]
+        tasks = {row["task_id"]: dict(row) for row in store.execute("SELECT * FROM tasks")}
+        attempts = [dict(row) for row in store.execute("SELECT * FROM attempts ORDER BY task_id, attempt")]
     torn, journaled = _journals(hive.folder.logs)
     return Evidence(
         letters=letters,
+        given=given,
         messages=messages,
         events=events,
         listed_alive=[*alive, *_registered(hive.folder.registry)],
@@ -86,6 +98,10 @@ def gather(hive: TrialHive, letters: Sequence[Letter], diary: Path) -> Evidence:
         torn=torn,
         journaled=journaled,
         complaints=[*_complaints(hive.root / ERRORS), *_complaints(hive.folder.run / "host.log")],
+        tasks=tasks,
+        attempts=attempts,
+        papers=_papers(hive.folder.tasks),
+        responses=frozenset(path.name for path in hive.folder.responses.glob("*-RESPONSE-*")),
     )
 
 
@@ -141,6 +157,11 @@ def _journals(logs: Path) -> tuple[list[str], frozenset[str]]:
             if row.get("event_type") == "message_answered":
                 journaled.add(row["context"]["message_id"])
     return torn, frozenset(journaled)
+
+
+def _papers(tasks: Path) -> dict[str, str]:
+    found = (path for path in sorted(tasks.rglob("*")) if path.is_file())
+    return {str(path.relative_to(tasks)): path.read_text("utf-8", "replace") for path in found}
 
 
 def _complaints(log: Path) -> list[str]:

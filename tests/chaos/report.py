@@ -15,7 +15,7 @@ STORY_LINES = 120
 WORDS = 220
 BEFORE_S, AFTER_S = 3.0, 6.0
 
-
+_OWN = ("message_id", "task_id")
 _LONG = ("at", "type", "spec", "stderr_tail")
 
 
@@ -50,7 +50,9 @@ def _story(finding: Finding, found: Evidence, chronicle: Chronicle) -> Iterator[
     """What befell the bot and the message, by time, without what concerns other bots or other messages."""
     bot_id = finding.bot_id or _bot_of(finding, found)
     events = [event for event in found.events if _concerns(event, bot_id, finding.message_id)]
-    marks = [event["at"] for event in events if event.get("message_id") == finding.message_id != ""]
+    marks = [
+        event["at"] for event in events if finding.message_id in (event.get("message_id"), event.get("task_id")) != ""
+    ]
     first = min(marks) - BEFORE_S if marks else time.time() - 30
     last = max(marks) + AFTER_S if marks else time.time()
     rows = [(event["at"], "   " + _words(event)) for event in events if first <= event["at"] <= last]
@@ -62,14 +64,20 @@ def _story(finding: Finding, found: Evidence, chronicle: Chronicle) -> Iterator[
 
 
 def _bot_of(finding: Finding, found: Evidence) -> str:
-    message = found.messages.get(finding.message_id)
-    return message.bot_id if message else ""
+    message, task = found.messages.get(finding.message_id), found.tasks.get(finding.message_id)
+    return message.bot_id if message else task["bot_id"] if task else ""
 
 
 def _concerns(event: dict[str, object], bot_id: str, message_id: str) -> bool:
-    if "message_id" in event and message_id:
-        return event["message_id"] == message_id
+    if message_id and not event.keys().isdisjoint(_OWN):
+        return _is_of(event, message_id)
     return not bot_id or event.get("bot_id", bot_id) == bot_id
+
+
+def _is_of(event: dict[str, object], message_id: str) -> bool:
+    """Is it of this message or task, or of a message that assigns the task?"""
+    ids = [str(event[name]) for name in _OWN if name in event]
+    return any(one == message_id or one.rpartition(".")[0] == message_id for one in ids) if message_id else False
 
 
 def _words(event: dict[str, object]) -> str:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from ..agents import acp_agent
 from ..hives import TrialHive, trial_hive, until
-from . import reciter
+from . import labourer, reciter
 from .actors import AGENT_NAME, COMPANION_NAME, Actor, Operator, Writer
 from .chronicle import Chronicle
 from .evidence import Evidence, gather, read_diary
+from .givers import FOREMAN_NAME, LABOURER_NAME, Giver
 from .remains import end_all, strays
 from .report import Failed, failure
 from .supervision import Supervision
@@ -48,12 +49,13 @@ class Stage:
         self.supervision = Supervision(hive, self.chronicle, self.dice("supervision"), consoles=consoles)
         self._writers = [Writer(f"writer-{number}", hive, self.chronicle) for number in range(1, writers + 1)]
         self._actors: list[Actor] = []
+        self.givers: list[Giver] = []
 
     def dice(self, whose: str) -> random.Random:
         return random.Random(f"{self.seed} {whose}")
 
     @contextlib.contextmanager
-    def load(self, *, operators: int) -> Iterator[Sequence[Actor]]:
+    def load(self, *, operators: int) -> Iterator[list[Actor]]:
         """Actors at work, until the context is left."""
         for writer in self._writers:
             self._actors.append(Actor(writer.name, writer.act, self.dice(writer.name), pause_s=0.05))
@@ -107,19 +109,14 @@ class Stage:
         raise Failed(failure(self.seed, evidence, findings, self.chronicle, self.hive.root))
 
     def _furnish(self, settings: str) -> None:
-        python = [sys.executable, "-I", "-S"]
-        reciting = [*python, reciter.__file__, str(self.diary)]
-        kept = [*python, acp_agent.__file__, "--", *reciting]
-        agents = f"""
-[agents.{AGENT_NAME}]
-kind = "command"
-argv = {json.dumps(reciting)}
-[agents.{COMPANION_NAME}]
-kind = "acp"
-argv = {json.dumps(kept)}
-"""
+        agents = (
+            _declared(AGENT_NAME, reciter.__file__, self.diary),
+            _declared(COMPANION_NAME, reciter.__file__, self.diary, kept=True),
+            _declared(LABOURER_NAME, labourer.__file__, self.diary),
+            _declared(FOREMAN_NAME, labourer.__file__, self.diary, kept=True),
+        )
         self.hive.folder.create()
-        self.hive.folder.hive_toml.write_text(agents + settings, encoding="utf-8")
+        self.hive.folder.hive_toml.write_text("".join(agents) + settings, encoding="utf-8")
 
     def _strays(self, evidence: Evidence) -> list[Finding]:
         nonces = {event["nonce"] for event in evidence.events if event["type"] == "bot_starting"}
@@ -134,7 +131,16 @@ argv = {json.dumps(kept)}
 
     def _gather(self) -> Evidence:
         letters = [letter for writer in self._writers for letter in writer.letters]
-        return gather(self.hive, letters, self.diary)
+        given = [given for giver in self.givers for given in giver.given]
+        return gather(self.hive, letters, given, self.diary)
+
+
+def _declared(name: str, script: str, diary: Path, *, kept: bool = False) -> str:
+    """The agent that runs this script, once a message or behind a program that stays."""
+    python = [sys.executable, "-I", "-S"]
+    argv = [*python, script, str(diary)]
+    argv = [*python, acp_agent.__file__, "--", *argv] if kept else argv
+    return f'[agents.{name}]\nkind = "{"acp" if kept else "command"}"\nargv = {json.dumps(argv)}\n'
 
 
 def _rests(bot: dict[str, object]) -> bool:

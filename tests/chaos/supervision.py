@@ -12,7 +12,7 @@ from ..hives import PROGRAM, TrialHive
 from ..terminal import Terminal
 from .chronicle import Chronicle
 
-AGENT = "reciter.py"
+AGENTS = ("reciter.py", "labourer.py")
 ERRORS = "serve.err"
 """Where supervisors without a screen put their standard error."""
 _LOGGED = ("sh", "-c", 'log=$1; shift; exec "$@" 2>>"$log"', "sh")
@@ -43,7 +43,7 @@ def cast_of(hive: TrialHive) -> Cast:
             cast.hosts.append(process)
         elif line.startswith("deia-bot"):
             cast.bots.append(process)
-        elif AGENT in line:
+        elif any(agent in line for agent in AGENTS):
             cast.agents.append(process)
     return cast
 

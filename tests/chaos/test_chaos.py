@@ -7,11 +7,20 @@ from pathlib import Path
 import pytest
 
 from .play import play
+from .taskstorm import storm
 
 SECONDS = 12.0
+TASKS = 60
+KILLS = 5
 
 
 @pytest.mark.timeout(300)
 def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
     seed = os.environ.get("SEED") or secrets.token_hex(4)
     print(play(tmp_path, seed=seed, seconds=SECONDS))
+
+
+@pytest.mark.timeout(300)
+def test_every_task_is_done_once_whatever_is_killed(tmp_path: Path) -> None:
+    seed = os.environ.get("SEED") or secrets.token_hex(4)
+    print(storm(tmp_path, seed=seed, tasks=TASKS, kills=KILLS, bots=4))
