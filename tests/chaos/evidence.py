@@ -83,7 +83,7 @@ def gather(hive: TrialHive, letters: Sequence[Letter], given: Sequence[Given], d
         alive = [bot_id for (bot_id,) in map(tuple, store.execute(_ALIVE))]
         checks = (*store.execute("PRAGMA integrity_check"), *store.execute("PRAGMA foreign_key_check"))
         integrity = [str(tuple(row)) for row in checks if row[0] != "ok"]
-        tasks = {row["task_id"]: dict(row) for row in store.execute("SELECT * FROM tasks")}
+        tasks = {row["task_id"]: dict(row) for row in store.execute(_TASKS)}
         attempts = [dict(row) for row in store.execute("SELECT * FROM attempts ORDER BY task_id, attempt")]
     torn, journaled = _journals(hive.folder.logs)
     return Evidence(
@@ -105,6 +105,7 @@ def gather(hive: TrialHive, letters: Sequence[Letter], given: Sequence[Given], d
     )
 
 
+_TASKS = "SELECT * FROM tasks JOIN task_texts USING (task_id)"
 _EVENTS = "SELECT seq, data FROM events ORDER BY seq"
 _ALIVE = (
     "SELECT bot_id FROM bots WHERE pid IS NOT NULL "
