@@ -86,6 +86,7 @@ class Scaling:
             await self._recruiter.reinforce(step.template, step.count, mark)
         except (CommandRejected, StoreError) as error:
             self._scaler.failed(step.template, now, str(error))
+            await self._tell(Stuck(template=step.template, wanted=why, reason=str(error)), now)
         else:
             self._scaler.started(step.template, now)
             if step.template in self._stuck_at:
