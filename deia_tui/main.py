@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deia_tui import __version__, approving, backups, billing, cli, lettercli, taskcli
+from deia_tui import __version__, approving, backups, billing, cli, lettercli, schedulecli, taskcli
 from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.folder import Folder
 from deia_tui.inside import inside_bot
@@ -250,3 +250,5 @@ def _at_terminal() -> bool:
 
 for _command in (*cli.COMMANDS, approving.approve, billing.cost, taskcli.task, lettercli.msg, *backups.COMMANDS):
     main.add_command(_command)
+for _command in schedulecli.COMMANDS:
+    taskcli.task.add_command(_command)

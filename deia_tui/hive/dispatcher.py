@@ -28,7 +28,7 @@ from deia_tui.hive.lessons import Lessons
 from deia_tui.hive.mail import Errand
 from deia_tui.hive.record import STORE_RETRY_S
 from deia_tui.hive.roster import Roster
-from deia_tui.hive.seats import Seat, Seats, for_anyone
+from deia_tui.hive.seats import Seat, Seats
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.hive.taskdesk import TaskDesk, TaskOrder
 from deia_tui.store.store import Store
@@ -213,8 +213,9 @@ class Dispatcher:
         self._record.remark(deferred)
 
     def _choose(self, task: Task, seats: Mapping[str, Seat], at: float) -> Choice:
+        contenders = [seat.contender for seat in seats.values()]
         choice = self._scheduler.choose(
-            task.task_type, for_anyone(seats), priority=task.priority, now=at, chance=random.random()
+            task.task_type, contenders, priority=task.priority, now=at, chance=random.random()
         )
         assert choice is not None  # there is a seat
         return choice
@@ -222,7 +223,7 @@ class Dispatcher:
     def consider(self, task: Task) -> Choice | None:
         """Who would get a task for anyone now."""
         at = time.time()
-        contenders = for_anyone(self._seats.look(self._around.clock.now(), at))
+        contenders = [seat.contender for seat in self._seats.look(self._around.clock.now(), at).values()]
         return self._scheduler.get_best_bot_for_task(task.task_type, contenders, now=at)
 
     def _assigned(self, task: Task, keeper: Keeper, choice: Choice | None, depth: int, load: float) -> ev.TaskAssigned:

@@ -1,7 +1,6 @@
 """Which bots may be handed a task now: those that run and are not held, some ahead, not faster than they work."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deia_tui.core import events as ev
@@ -21,11 +20,8 @@ REFUSED_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """`idle`: it has nothing at all to do."""
-
     keeper: Keeper
     contender: Contender
-    idle: bool
 
 
 class Seats:
@@ -89,14 +85,8 @@ class Seats:
         if ahead >= self._policy.ahead or opens_at > now:
             self.opens_at = min(self.opens_at, opens_at if opens_at > now else math.inf)
             return None
-        idle = not tasks and bot.message_id is None and not bot.queued
-        return Seat(keeper, contender(bot, in_hand=len(tasks), now=at), idle)
+        in_hand = max(len(tasks), len(bot.queued) + (bot.message_id is not None))
+        return Seat(keeper, contender(bot, in_hand=in_hand, now=at))
 
     def _pace(self, bot_id: str) -> Pace:
         return self._paces.setdefault(bot_id, Pace(self._policy))
-
-
-def for_anyone(seats: Mapping[str, Seat]) -> list[Contender]:
-    """Who may get a task that is for anyone: nobody is given one ahead while somebody has nothing to do."""
-    idle = [seat.contender for seat in seats.values() if seat.idle]
-    return idle or [seat.contender for seat in seats.values()]
