@@ -71,6 +71,9 @@ class Folder:
     def heartbeats(self) -> Path:
         return self.deia / "hive" / "heartbeats"
 
+    def heartbeat(self, bot_id: str) -> Path:
+        return self.heartbeats / f"{bot_id}.yaml"
+
     def last_words(self, bot_id: str) -> Path:
         """What a bot that was stopped had done, and was interrupted in."""
         return self.responses / f"{bot_id}-shutdown-state.json"

@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import psutil
 
+from deia_tui.core import projection
 from deia_tui.core.alerts import Clear, Raise
 from deia_tui.core.client import Recorded
 from deia_tui.core.errors import StoreError
 from deia_tui.core.state import HiveState
+from deia_tui.core.work import NO_WORK
 from deia_tui.engine.protocol import Sampled
 from deia_tui.folder import Folder
 from deia_tui.hive.record import Record
@@ -20,6 +23,7 @@ from deia_tui.store.store import Store
 
 EVERY_S = 1.0
 AT_LEAST_EVERY_S = 10.0
+HEARTBEAT_S = 30.0
 OWED = 400
 """Of so many of the newest events log lines may be missing after a kill; journals are milliseconds behind."""
 
@@ -38,6 +42,8 @@ class Scribe:
         self._total_memory_mb = psutil.virtual_memory().total / 1e6
         self._complaints: set[asyncio.Task[None]] = set()
         self._failing = frozenset[str]()
+        self._heartbeats: dict[str, tuple[dict[str, Any], float]] = {}
+        """What each bot's file says, and when it was written (monotonic)."""
 
     async def catch_up(self) -> None:
         """Write what a supervisor that was killed had committed, but not told yet."""
@@ -53,7 +59,7 @@ class Scribe:
             await self._store.add_samples(sampled.at, sampled.bots)
 
     async def keep_files(self) -> None:
-        """Until cancelled: registry and status board, when something changed and at least every 10 s."""
+        """Until cancelled: registry, status board and heartbeats, when something changed and at least so often."""
         written: HiveState | None = None
         written_at = 0.0
         while True:
@@ -69,12 +75,28 @@ class Scribe:
 
     async def _write_files(self) -> None:
         version = self._journal.registry_version
+        heartbeats = self._due_heartbeats()
         try:
             await projections.write(self._folder, self._record.snapshot, registry_version=version, now=time.time())
+            await projections.write_heartbeats(self._folder, heartbeats)
         except StoreError as error:
             await self._tell("snapshots", str(error))
         else:
+            written_at = time.monotonic()
+            self._heartbeats.update({bot_id: (content, written_at) for bot_id, content in heartbeats.items()})
             await self._tell("snapshots", "")
+
+    def _due_heartbeats(self) -> dict[str, dict[str, Any]]:
+        """Those that say something new, or were not written for a while."""
+        snapshot, due = self._record.snapshot, time.monotonic() - HEARTBEAT_S + AT_LEAST_EVERY_S
+        contents: dict[str, dict[str, Any]] = {}
+        for bot in snapshot.state.bots.values():
+            task_id = snapshot.work.bots.get(bot.bot_id, NO_WORK).running
+            content = projection.heartbeat(bot, snapshot.state, task_id=task_id, now=time.time())
+            former, written_at = self._heartbeats.get(bot.bot_id, (None, 0.0))
+            if former is None or written_at < due or {**former, "last_heartbeat": content["last_heartbeat"]} != content:
+                contents[bot.bot_id] = content
+        return contents
 
     def _complain(self, sentence: str) -> None:
         """From any thread."""

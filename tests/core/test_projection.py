@@ -1,8 +1,9 @@
+from dataclasses import replace
 from types import MappingProxyType
 
-from deia_tui.core.bots import AgentSpec, BotSpec, BotState, ExitRecord, Health
-from deia_tui.core.projection import registry, status_board
-from deia_tui.core.state import BotView, HiveState
+from deia_tui.core.bots import Activity, AgentSpec, BotSpec, BotState, ExitRecord, Health
+from deia_tui.core.projection import heartbeat, registry, status_board
+from deia_tui.core.state import BotView, HiveState, Pause
 
 AT = 1_760_000_000.0
 SPEC = BotSpec(bot_id="B", agent=AgentSpec(name="shell", kind="shell"), template="tool-builder", workdir="/srv")
@@ -51,3 +52,30 @@ def test_the_last_error_is_the_last_exit_that_was_not_clean() -> None:
     for exit, expected in ((ExitRecord(at=AT, code=0), None), (ExitRecord(at=AT, signal="SIGKILL"), "SIGKILL")):
         bot = BotView(bot_id="B", spec=SPEC, state=BotState.BACKOFF, exit=exit)
         assert status_board(HiveState(bots={"B": bot}), rev=1, now=AT)["bots"]["B"]["last_error"] == expected
+
+
+def test_a_heartbeat_says_what_a_bot_does() -> None:
+    assert heartbeat(RUNNING, STATE, task_id="", now=AT + 10) == {
+        "agent_id": "B",
+        "role": "tool-builder",
+        "status": "idle",
+        "current_task": "password=[redacted]",
+        "last_heartbeat": "2025-10-09T08:53:30.000+00:00",
+    }
+    busy = replace(RUNNING, activity=Activity.BUSY, paused=True)
+    assert heartbeat(busy, STATE, task_id="t-1", now=AT)["current_task"] == "t-1"
+    rests = HiveState(pauses={"p": Pause(since=AT, until=AT + 60, reason="429")})
+    held = replace(RUNNING, spec=replace(SPEC, agent=replace(SPEC.agent, provider="p")))
+    for bot, state, status in (
+        (busy, STATE, "busy"),
+        (replace(RUNNING, paused=True), STATE, "paused"),
+        (replace(OFF, task=""), STATE, "offline"),
+        (held, rests, "waiting"),
+    ):
+        assert heartbeat(bot, state, task_id="", now=AT)["status"] == status
+    assert heartbeat(replace(OFF, task=""), STATE, task_id="", now=AT)["current_task"] is None
+
+
+def test_an_unhealthy_bot_was_last_heard_of_when_nobody_knows() -> None:
+    ill = replace(RUNNING, health=Health.UNHEALTHY)
+    assert heartbeat(ill, STATE, task_id="", now=AT + 99)["last_heartbeat"] == "2025-10-09T08:53:20.000+00:00"

@@ -4,8 +4,10 @@ import json
 import os
 from pathlib import Path
 
+import yaml
+
 from deia_tui.core.client import TaskDetail
-from deia_tui.core.commands import AddTask, CancelTask, LaunchBots
+from deia_tui.core.commands import AddTask, CancelTask, LaunchBots, StopBot
 from deia_tui.core.tasks import TaskState
 from deia_tui.hive.hive import Hive
 from tests.hive.conftest import HiveInTest
@@ -14,6 +16,9 @@ AGENTS = """
 [agents.echo]
 kind = "command"
 argv = ["cat"]
+[agents.slow]
+kind = "command"
+argv = ["sleep", "60"]
 [agents.broken]
 kind = "command"
 argv = ["false"]
@@ -158,6 +163,24 @@ async def test_json_tasks_are_read_as_well(lab: HiveInTest) -> None:
         await lab.until(lambda: hive.snapshot().work.waiting == 1)
         task = (await hive.task("J-7")).task
         assert (task.sender, task.to, task.priority, task.text) == ("Q33N", "", 3, "do it")
+
+
+async def test_heartbeats_tell_what_bots_do(lab: HiveInTest) -> None:
+    lab.configure(AGENTS)
+
+    def beat() -> dict[str, object]:
+        path = lab.folder.heartbeats / "BOT-001.yaml"
+        found: dict[str, object] = yaml.safe_load(path.read_text()) if path.exists() else {}
+        return found
+
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="slow"))
+        await lab.until(lambda: beat().get("status") == "idle")
+        assert (beat()["agent_id"], beat()["role"], beat()["current_task"]) == ("BOT-001", "slow", None)
+        [task_id] = await hive.submit(AddTask(text="x"))
+        await lab.until(lambda: beat()["status"] == "busy" and beat()["current_task"] == task_id)
+        await hive.submit(StopBot(bot_id="BOT-001"))
+        await lab.until(lambda: beat()["status"] == "offline")
 
 
 async def test_many_files_at_once_are_all_claimed(lab: HiveInTest) -> None:
