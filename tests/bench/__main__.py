@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from . import ageing, crashing, flooding, idling, screening, spawning, storing, streaming, surviving
+from . import ageing, claiming, crashing, flooding, idling, screening, spawning, storing, streaming, surviving
 from .figures import Figure, table
 
 MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -27,6 +27,8 @@ MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "stop": idling.stop,
     "store": storing.store,
     "sampler": idling.sampler,
+    "claim": claiming.claim,
+    "files": claiming.many_files,
     "year": ageing.year,
     "flood": flooding.flood,
 }
