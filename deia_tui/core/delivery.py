@@ -101,6 +101,10 @@ class Post:
         """Its bot's process has the message that carries it: it cannot be taken back."""
         self._beyond.add(letter.message_id)
 
+    def free(self, bot_id: str) -> None:
+        """Its bot's process is gone: what it had not accepted waits in line again."""
+        self._beyond.difference_update(letter.message_id for letter in self._bags.get(bot_id, {}).values())
+
     def pending(self) -> Iterator[Letter]:
         return filter(_is_pending, self)
 

@@ -3,10 +3,12 @@
 import difflib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Literal
 
 from deia_tui.core.bots import NOT_NEEDED, OFF, AgentSpec, BotSpec, BotState
@@ -172,6 +174,14 @@ def agent_environment(environ: Mapping[str, str], agent: AgentSection | None = N
         if not name.startswith("DEIA_") and any(fnmatchcase(name, pattern) for pattern in allowed)
     }
     return {"TERM": "dumb", **passed, **(agent.env if agent else {})}
+
+
+def with_own_program(env: Mapping[str, str]) -> dict[str, str]:
+    """With a PATH on which an agent finds `deia-tui`: ours stands at its end, where it hides nothing."""
+    path, own = env.get("PATH", os.defpath), Path(sys.executable).parent
+    if shutil.which("deia-tui", path=path) or not (own / "deia-tui").exists():
+        return dict(env)
+    return {**env, "PATH": f"{path}{os.pathsep}{own}"}
 
 
 def missing_variables(environ: Mapping[str, str], agent: AgentSection) -> list[str]:

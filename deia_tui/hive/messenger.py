@@ -165,8 +165,10 @@ class Messenger:
             match event := entry.event:
                 case ev.MessageAccepted() | ev.TurnStarted() | ev.TurnEnded():
                     self._follow(event, crashed)
-                case ev.BotExited() if verdict(event) is False:
-                    crashed.add((event.bot_id, event.run))
+                case ev.BotExited():
+                    self._post.free(event.bot_id)
+                    if verdict(event) is False:
+                        crashed.add((event.bot_id, event.run))
                 case _ if isinstance(event, _STIRRING):
                     self._again.clear()
                     self._news.set()

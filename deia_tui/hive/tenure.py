@@ -15,6 +15,7 @@ from deia_tui.core.passes import same, token_of
 from deia_tui.engine.protocol import NotPlaced, Placed, Placement
 from deia_tui.hive.attendance import Attendance
 from deia_tui.hive.handover import Handover
+from deia_tui.hive.launching import with_own_program
 from deia_tui.hive.mail import Mail
 from deia_tui.hive.messages import Messages
 from deia_tui.hive.surroundings import Surroundings
@@ -132,7 +133,7 @@ class Tenure:
         """A run that goes on with the conversation of the one before, if that was with the same agent."""
         view, agent = self._around.record.state.bots[self._bot_id], spec.agent.name
         session = view.session.session_id if view.session and view.session.agent == agent else ""
-        env = {**self._around.env_of(agent), "DEIA_TOKEN": token_of(self._token)}
+        env = {**with_own_program(self._around.env_of(agent)), "DEIA_TOKEN": token_of(self._token)}
         return Placement(
             spec=spec, run=run, nonce=nonce, token=self._token, env=env, session=session, grants=view.grants
         )

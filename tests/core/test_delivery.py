@@ -81,6 +81,10 @@ def test_what_cannot_be_taken_back_is_not_tried_again() -> None:
     assert post.next_step("B", NOW, strained=False, can_take=True) is None
     assert post.next_at(NOW) is None
     assert post.expired(NOW) == []
+    post.free("C")
+    assert post.next_at(NOW) is None
+    post.free("B")
+    assert post.next_step("B", NOW, strained=False, can_take=True) == TakeBack(over), "its process is gone"
 
 
 def test_the_post_follows_what_was_committed() -> None:

@@ -1,5 +1,6 @@
 """Launches as plans: which ids, which make, and every refusal before anything has happened."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +14,16 @@ from deia_tui.core.client import Launchable
 from deia_tui.core.commands import LaunchBots
 from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.core.state import BotView
-from deia_tui.hive.launching import agent_environment, agents, launchables, plan, read, unknown_bot, why_not
+from deia_tui.hive.launching import (
+    agent_environment,
+    agents,
+    launchables,
+    plan,
+    read,
+    unknown_bot,
+    why_not,
+    with_own_program,
+)
 from deia_tui.preflight import Preflight
 from deia_tui.settings import AgentSection, Catalogue, Settings, Template
 
@@ -238,6 +248,13 @@ def test_agents_get_what_is_on_the_list() -> None:
     section = AgentSection(kind="shell", pass_env=("AWS_*", "DEIA_*", "ABSENT"), env={"HOME": "/srv", "MINE": "f"})
     assert agent_environment(AROUND, section) == {**every, "AWS_KEY": "b", "HOME": "/srv", "MINE": "f"}
     assert agent_environment(AROUND, AgentSection(kind="shell", pass_env=("TERM",)))["TERM"] == "xterm"
+
+
+def test_agents_find_our_program_and_nothing_of_theirs_is_hidden(tmp_path: Path) -> None:
+    own = str(Path(sys.executable).parent)
+    assert with_own_program({"PATH": "/bin", "HOME": "/"}) == {"PATH": f"/bin:{own}", "HOME": "/"}
+    (tmp_path / "deia-tui").touch(mode=0o755)
+    assert with_own_program({"PATH": str(tmp_path)}) == {"PATH": str(tmp_path)}, "they have one"
 
 
 def test_a_well_known_program_gets_what_it_is_known_to_ask_for() -> None:
