@@ -193,6 +193,14 @@ class Dispatcher:
             for task, *_ in chosen:
                 self.queue.give_back(task.task_id)
 
+    def consider(self, task: Task) -> Choice | None:
+        """Whom it would be given to now, if it is for anyone and waits."""
+        if task.to or task.state not in WAITING:
+            return None
+        at = time.time()
+        seats = self._seats.look(self._around.clock.now(), at)
+        return self._scheduler.get_best_bot_for_task(task.task_type, for_anyone(seats), now=at)
+
     def _defer(self, at: float, *, strained: bool, depth: int, load: float) -> None:
         """Tell once of a task that comes to be the first in line and cannot be handed to anybody."""
         bots = [keeper.bot_id for keeper in self._roster]
@@ -219,12 +227,6 @@ class Dispatcher:
         )
         assert choice is not None  # there is a seat
         return choice
-
-    def consider(self, task: Task) -> Choice | None:
-        """Who would get a task for anyone now."""
-        at = time.time()
-        contenders = [seat.contender for seat in self._seats.look(self._around.clock.now(), at).values()]
-        return self._scheduler.get_best_bot_for_task(task.task_type, contenders, now=at)
 
     def _assigned(self, task: Task, keeper: Keeper, choice: Choice | None, depth: int, load: float) -> ev.TaskAssigned:
         attempt = task.attempt + 1

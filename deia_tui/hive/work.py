@@ -1,13 +1,13 @@
 """The parts of a hive that deal with work, put together: who queues and hands out tasks, who carries messages between
 bots, who looks after task files, who starts bots for the load."""
 
-from dataclasses import replace
+import time
 
 from deia_tui.core import commands as cmd
 from deia_tui.core.client import TaskDetail
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.scheduler import Scheduler
-from deia_tui.core.tasks import WAITING
+from deia_tui.core.waits import why_waiting
 from deia_tui.hive.chores import Chores
 from deia_tui.hive.dispatcher import Dispatcher
 from deia_tui.hive.filing import Filing
@@ -29,6 +29,7 @@ class Work:
     ) -> None:
         """`found` is what had not ended when the last supervisor did."""
         self._store = store
+        self._record = around.record
         self._strain = StrainWatch(around, store)
         self._scaling = Scaling(around, roster, recruiter)
         self.scheduler = Scheduler(around.settings.scheduling_policy(), found.performance)
@@ -73,6 +74,15 @@ class Work:
         attempts = await self._store.attempts(task_id)
         needs = await self._store.states_of(task.after)
         answer = await self._store.turn(task.message_id) if task.message_id else None
-        detail = TaskDetail(task=task, attempts=attempts, needs=tuple(needs.items()), answer=answer)
-        choice = None if task.to or task.state not in WAITING else self.dispatcher.consider(task)
-        return detail if choice is None else replace(detail, choice=choice.candidates, reasons=choice.reasons)
+        unmet = {need: str(needs.get(need, "unknown")) for need in sorted(self.dispatcher.queue.unmet(task_id))}
+        snapshot, now = self._record.snapshot, time.time()
+        considered = self.dispatcher.consider(task)
+        return TaskDetail(
+            task=task,
+            attempts=attempts,
+            needs=tuple(needs.items()),
+            waits_for=why_waiting(task, snapshot.state, snapshot.work, now, unmet),
+            choice=considered.candidates if considered else (),
+            reasons=considered.reasons if considered else (),
+            answer=answer,
+        )
