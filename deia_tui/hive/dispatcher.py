@@ -199,7 +199,8 @@ class Dispatcher:
             return None
         at = time.time()
         seats = self._seats.look(self._around.clock.now(), at)
-        return self._scheduler.get_best_bot_for_task(task.task_type, for_anyone(seats), now=at)
+        contenders = [seat.contender for seat in seats.values()]
+        return self._scheduler.get_best_bot_for_task(task.task_type, contenders, now=at)
 
     def _defer(self, at: float, *, strained: bool, depth: int, load: float) -> None:
         """Tell once of a task that comes to be the first in line and cannot be handed to anybody."""
