@@ -166,6 +166,9 @@ class TaskQueue:
         new = fold_task(old, event)
         if new is None or new is old:
             return False
+        if old is not None and old.state in ENDED and new.state in ENDED:
+            self._tasks[new.task_id] = new
+            return True
         if old is not None:
             self._drop(old)
         if new.state in ENDED:
@@ -181,6 +184,13 @@ class TaskQueue:
         self._tasks[task.task_id] = replace(task, text="")
         self._counts[task.state] += 1
         self._require(task)
+
+    def let_go(self, task_id: str) -> None:
+        """It was not revived after all."""
+        task = self._tasks.get(task_id)
+        if task is not None and task.state in ENDED:
+            self._drop(task)
+            self._forget(task)
 
     def doubtful(self) -> frozenset[str]:
         """Needed tasks that are not here: they may be done, have died, or never have been. Tell by `settle`."""

@@ -80,6 +80,7 @@ class TaskDesk:
                 await self._take(chunk)
             except StoreError as error:
                 for order in chunk:
+                    self._queue.let_go(order.task_id)
                     if not order.done.done():
                         order.done.set_exception(error)
 
