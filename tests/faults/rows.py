@@ -37,6 +37,7 @@ ROWS = {
     33: "out of file descriptors",
     34: "output flood",
     35: "line of 1 MB, binary output",
+    36: "poison task",
     37: "half-written task file",
     38: "'../', symlink, FIFO as task",
     39: "another local user",
