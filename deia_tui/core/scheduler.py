@@ -29,7 +29,7 @@ _SHAKY_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A bot that may be given a task now. `in_hand` counts the tasks and messages it has; one that is not `is_sound` gets one only
+    """A bot that may be given a task now. `in_hand` counts what it has to do; one that is not `is_sound` gets one only
     where nobody else can, one `on_trial` (its breaker lets a single call through) now and then, to see."""
 
     bot_id: str
