@@ -53,7 +53,7 @@ def page(one: dict[str, Any]) -> str:
         ("for", one["to"] or "anyone"),
         ("after", ", ".join(f"{task_id} ({state})" for task_id, state in one["needs"].items())),
         ("would go to", ", ".join(f"{bot['bot_id']} {bot['score']:.2f}" for bot in one["choice"])),
-        ("since", "; ".join(one["reasons"])),
+        ("because", "; ".join(one["reasons"])),
         ("used", _used(one)),
         ("answer", one["response"] and f"hive/responses/{one['response']}"),
     ]
