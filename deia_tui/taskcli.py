@@ -68,7 +68,6 @@ def add(
     if not wait_for_it:
         click.echo(json.dumps({"task_id": added}) if as_json else added)
         return
-    click.echo(f"· {added}", err=True)
     _follow(remote, added, seq, tell=not as_json)
     if as_json:
         click.echo(json.dumps(remote.get(f"/api/tasks/{added}"), indent=2, ensure_ascii=False))
@@ -240,6 +239,8 @@ def _follow(remote: Any, task_id: str, after: int | None, *, tell: bool) -> None
     query = {} if after is None else {"after": after}
     in_line = False
     try:
+        if after is not None:
+            click.echo(f"· {clean(task_id)}", err=True)
         for event in remote.stream(f"/api/tasks/{task_id}/events", **query):
             if event["type"] == "output_added" and tell:
                 text = clean_lines(event["text"]) if sys.stdout.isatty() else event["text"]
