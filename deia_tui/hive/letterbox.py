@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 from deia_tui.core import events as ev
 from deia_tui.core.commands import ReadLetter, SendLetter
-from deia_tui.core.delivery import Post, begun
+from deia_tui.core.delivery import begun
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.flow import UNKNOWN_S, Gate
 from deia_tui.core.letters import LONGEST_TTL_S, MAX_TEXT, LetterState
+from deia_tui.core.post import Post
 from deia_tui.core.tasks import PRIORITIES
 from deia_tui.hive.outbox import MAX_SENDER
 from deia_tui.hive.roster import Roster

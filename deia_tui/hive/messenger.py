@@ -12,9 +12,6 @@ from deia_tui.core import events as ev
 from deia_tui.core.client import Recorded
 from deia_tui.core.commands import SendMessage
 from deia_tui.core.delivery import (
-    HandOver,
-    Post,
-    TakeBack,
     begun,
     ended,
     expired,
@@ -28,6 +25,7 @@ from deia_tui.core.delivery import (
 from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.core.lettercare import depths, losses
 from deia_tui.core.letters import Letter, carries_letter
+from deia_tui.core.post import HandOver, Post, TakeBack
 from deia_tui.hive.calls import verdict
 from deia_tui.hive.keeper import Keeper
 from deia_tui.hive.letterbox import Letterbox

@@ -1,6 +1,5 @@
-"""Which letter goes next, and what the end of a hand-over means: decisions as a table."""
+"""Whether a bot can take a letter, what it is told, and what the end of a hand-over means: decisions as a table."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -8,109 +7,27 @@ import pytest
 from deia_tui.core import events as ev
 from deia_tui.core.bots import AgentSpec, BotSpec, BotState
 from deia_tui.core.breaker import Phase
-from deia_tui.core.delivery import HandOver, Obstacle, Post, TakeBack, about, begun, ended, obstacle, taken, told
-from deia_tui.core.letters import Letter, LetterPolicy, LetterState
+from deia_tui.core.delivery import (
+    Carried,
+    Obstacle,
+    about,
+    begun,
+    ended,
+    expired,
+    failed,
+    handed,
+    obstacle,
+    resumed,
+    returned,
+    told,
+)
+from deia_tui.core.letters import LetterPolicy, message_of
 from deia_tui.core.state import BotView, Pause
 from deia_tui.core.turns import Failure
 
-NOW = 1_760_000_000.0
+from .letters import AHEAD, NOW, letter
+
 POLICY = LetterPolicy()
-
-
-def letter(number: int, **changes: object) -> Letter:
-    """The greater its number, the younger it is."""
-    plain = Letter(
-        letter_id=f"l{number}",
-        from_bot="A",
-        to_bot="B",
-        text="hi",
-        sent_at=NOW - 100 + number,
-        since=NOW - 100 + number,
-        expires_at=NOW + 1000,
-    )
-    return replace(plain, **changes)  # type: ignore[arg-type]
-
-
-def step(letters: Iterable[Letter], *, strained: bool = False, can_take: bool = True) -> object:
-    return Post(letters).next_step("B", NOW, strained=strained, can_take=can_take)
-
-
-AHEAD = letter(3, attempt=1, tries=1, message_id="l3.1")
-WITH_BOT = replace(AHEAD, state=LetterState.DELIVERED)
-
-
-def test_the_most_urgent_goes_first_and_of_those_the_oldest() -> None:
-    one, two, urgent = letter(1), letter(2), letter(9, priority=0)
-    assert step([two, one]) == HandOver(one)
-    assert step([two, one, urgent]) == HandOver(urgent)
-    assert step([]) is None
-    assert step([letter(1, to_bot="C")]) is None
-
-
-def test_nothing_goes_to_who_cannot_take_it() -> None:
-    assert step([letter(1)], can_take=False) is None
-
-
-def test_what_is_not_due_yet_or_not_any_more_lets_others_go() -> None:
-    later, over = letter(1, not_before=NOW + 5), letter(2, expires_at=NOW)
-    assert step([later, over, letter(3)]) == HandOver(letter(3))
-    assert step([later, over]) is None
-    assert Post([later, over]).expired(NOW) == [over]
-
-
-def test_while_the_hive_is_strained_what_is_not_important_waits() -> None:
-    low, normal = letter(1, priority=3), letter(2)
-    assert step([low, normal]) == HandOver(normal)
-    assert step([low], strained=True) is None
-    assert step([low, normal], strained=True) == HandOver(normal)
-    assert step([replace(AHEAD, priority=3)], strained=True) == TakeBack(replace(AHEAD, priority=3))
-
-
-def test_one_at_a_time_is_ahead_unless_a_more_urgent_one_comes() -> None:
-    assert step([AHEAD, letter(1)]) is None
-    assert step([AHEAD, letter(9, priority=0)]) == TakeBack(AHEAD)
-    assert step([replace(AHEAD, expires_at=NOW)]) == TakeBack(replace(AHEAD, expires_at=NOW))
-    assert step([WITH_BOT, letter(9, priority=0)]) is None
-
-
-def test_what_cannot_be_taken_back_is_not_tried_again() -> None:
-    over = replace(AHEAD, expires_at=NOW - 1)
-    post = Post([over])
-    assert post.next_at(NOW) == over.expires_at
-    post.keep(over)
-    assert post.next_step("B", NOW, strained=False, can_take=True) is None
-    assert post.next_at(NOW) is None
-    assert post.expired(NOW) == []
-    post.free("C")
-    assert post.next_at(NOW) is None
-    post.free("B")
-    assert post.next_step("B", NOW, strained=False, can_take=True) == TakeBack(over), "its process is gone"
-
-
-def test_the_post_follows_what_was_committed() -> None:
-    post = Post()
-    sent = ev.LetterSent(at=NOW, letter_id="l1", from_bot="A", to_bot="B", text="", priority=2, expires_at=NOW + 9)
-    handed = {"from_bot": "A", "to_bot": "B", "priority": 2, "letter_id": "l1"}
-    post.fold(ev.LetterExpired(at=NOW, **handed))
-    assert post.recipients() == []
-    post.fold(sent)
-    assert (post.recipients(), post.depth("B"), post.sent_by("A"), post.sent_by("B")) == (["B"], 1, 1, 0)
-    assert post.next_at(NOW) == NOW + 9
-    post.fold(ev.LetterHanded(at=NOW, **handed, attempt=1, message_id="l1.1"))
-    carried = post.carried_by("l1.1")
-    assert carried is not None and carried.attempt == 1
-    post.fold(taken(carried, NOW))
-    assert (post.depth("B"), list(post.pending())) == (0, [])
-    post.fold(begun(carried, NOW))
-    assert post.find("l1") is post.carried_by("l1.1") is None
-    assert post.recipients() == []
-
-
-def test_the_next_time_to_look_is_a_retry_or_an_expiry() -> None:
-    post = Post([letter(1, not_before=NOW + 5), letter(2)])
-    assert post.next_at(NOW) == NOW + 5
-    post.fold(begun(letter(1), NOW, "human"))
-    assert post.next_at(NOW) == letter(2).expires_at
 
 
 RUNNING = BotView(bot_id="B", spec=BotSpec(bot_id="B", agent=AgentSpec(name="a", kind="acp", provider="p")))
@@ -178,6 +95,39 @@ def test_after_one_try_and_three_more_it_has_failed() -> None:
     gone = ended(last, turn("interrupted"), crashed=True, policy=POLICY)
     assert gone == ev.LetterFailed(at=NOW, **about(last), reason="given up after 4 tries: why")
     assert isinstance(ended(last, turn("interrupted"), crashed=False, policy=POLICY), ev.LetterReturned)
+
+
+TAKEN = ev.LetterDelivered(at=NOW + 1, **about(AHEAD), attempt=1)
+
+
+@pytest.mark.parametrize(
+    ("carried", "expected"),
+    [
+        (None, [returned(AHEAD, NOW, "nobody knows what became of it")]),
+        (Carried(taken_at=None, begun_at=None, is_over=False, end=None), []),
+        (Carried(taken_at=NOW + 1, begun_at=None, is_over=False, end=None), [TAKEN]),
+        (
+            Carried(taken_at=NOW + 1, begun_at=NOW + 2, is_over=True, end=turn("failed")),
+            [TAKEN, begun(AHEAD, NOW + 2), back(True, 5.0)],
+        ),
+        (Carried(taken_at=NOW + 1, begun_at=None, is_over=True, end=turn("interrupted")), [TAKEN, back(False, 0.0)]),
+        (
+            Carried(taken_at=NOW + 1, begun_at=None, is_over=True, end=None),
+            [returned(AHEAD, NOW, "nobody knows what became of it")],
+        ),
+    ],
+)
+def test_what_happened_while_nobody_listened_is_told_afterwards(
+    carried: Carried | None, expected: list[ev.LetterEvent]
+) -> None:
+    """What comes too late, as a return after it was read, changes nothing: see fold_letter."""
+    assert list(resumed(AHEAD, carried, at=NOW, policy=POLICY)) == expected
+
+
+def test_the_steps_of_a_letter_name_it() -> None:
+    step = handed(replace(AHEAD, message_id="", attempt=1), NOW)
+    assert (step.attempt, step.message_id) == (2, message_of("l3", 2))
+    assert (failed(AHEAD, NOW, "no").reason, expired(AHEAD, NOW).letter_id) == ("no", "l3")
 
 
 def test_an_agent_is_told_who_writes_and_how_to_answer() -> None:

@@ -54,7 +54,7 @@ def _of_message(event: _ChatEvent) -> _Step | None:
             return "message_read", "read", {"run": event.run}
         case ev.TurnEnded(status="failed" | "interrupted"):
             return "message_failed", "failed", {"run": event.run, "ended": event.status, "error": event.error}
-        case ev.TurnEnded():
+        case ev.TurnEnded():  # pragma: no branch (exhaustive)
             return None
 
 
@@ -74,7 +74,7 @@ def _of_letter(event: ev.LetterEvent) -> _Step | None:
             return "message_failed", "failed", {"error": event.reason}
         case ev.LetterExpired():
             return "message_expired", "expired", {}
-        case ev.LetterHanded():
+        case ev.LetterHanded():  # pragma: no branch (exhaustive)
             return None
 
 
