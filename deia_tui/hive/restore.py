@@ -36,6 +36,26 @@ def breaker_of(view: BotView, policy: brk.BreakerPolicy, recent: Iterable[ev.Eve
     )
 
 
+def given_back(view: BotView) -> list[ev.Event]:
+    """What ends a trial whose supervisor is gone, on record: another one may begin."""
+    if view.breaker is not brk.Phase.HALF_OPEN:
+        return []
+    now = time.time()
+    return [
+        ev.BreakerChanged(
+            at=now,
+            bot_id=view.bot_id,
+            from_phase=brk.Phase.HALF_OPEN,
+            to_phase=brk.Phase.OPEN,
+            reason="trial given back",
+            retry_at=now,
+            failure_rate=0.0,
+            success_rate=0.0,
+            consecutive_failures=0,
+        )
+    ]
+
+
 def unseen(bot_id: str, run: int, reason: str = "") -> Ended:
     """The end of a run that nobody saw: nothing is guessed."""
     return Ended(bot_id, run, ExitRecord(at=time.time(), reason=reason), ())

@@ -13,7 +13,7 @@ from deia_tui.engine.protocol import Ended, NodeFound, Placed
 from deia_tui.hive.foundlings import learn
 from deia_tui.hive.keeper import Keeper
 from deia_tui.hive.leavings import forget_run
-from deia_tui.hive.restore import breaker_of, life_of, unseen
+from deia_tui.hive.restore import breaker_of, given_back, life_of, unseen
 from deia_tui.hive.roster import Roster
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.identity import boot_id
@@ -29,6 +29,7 @@ async def take_over(roster: Roster, around: Surroundings, store: Store, loaded: 
     ended = {(end.bot_id, end.run): end for end in found.ended}
 
     async def take_up(view: BotView) -> None:
+        await around.record.add(*given_back(view))
         keeper = _remember(view, around, loaded)
         placed, end = live.pop(view.bot_id, None), ended.pop((view.bot_id, view.run), None)
         await _restore(keeper, roster, around, loaded, placed=placed, end=end)
