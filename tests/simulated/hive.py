@@ -24,7 +24,7 @@ from deia_tui.core.queue import TaskQueue
 from deia_tui.core.scaler import Drain, Limits, Scaler, ScalingPolicy, Start
 from deia_tui.core.scheduler import Contender, contender
 from deia_tui.core.state import BotView, HiveState, Pause, Snapshot
-from deia_tui.core.tasks import ENDED, Task, TaskState
+from deia_tui.core.tasks import Task
 from deia_tui.core.turns import Failure
 from deia_tui.core.work import WorkView
 from tests.simulated.world import Job, World
@@ -86,7 +86,7 @@ class SimulatedHive:
         pick: Pick,
         learn: Learn,
         *,
-        trouble: Trouble = Trouble(),  # noqa: B008 - frozen
+        trouble: Trouble = Trouble(),
         limits: Limits | None = None,
     ) -> None:
         """With `limits` it begins with the fewest bots, and is scaled."""
