@@ -124,8 +124,10 @@ class TaskQueue:
 
     # Who is next
 
-    def first(self, bots: Iterable[str], now: float, at: float, *, strained: bool = False) -> Task | None:
-        """The first that is ready, of those for anyone and those for one of `bots`.
+    def first(
+        self, bots: Iterable[str], now: float, at: float, *, strained: bool = False, worst: int = LOW
+    ) -> Task | None:
+        """The first that is ready, of those for anyone and those for one of `bots`, none of a priority below `worst`.
 
         `strained`: the most urgent goes first whatever has waited how long, and what is not (P3) waits until it has
         risen.
@@ -133,7 +135,7 @@ class TaskQueue:
         self._end_rests(now)
         best: tuple[float, float, str] | None = None
         for addressee in ("", *bots):
-            for priority in PRIORITIES:
+            for priority in PRIORITIES[: worst + 1]:
                 lane = self._lanes.get((addressee, priority))
                 head = lane.first() if lane else None
                 if head is None:

@@ -1,6 +1,7 @@
 """Which bots may be handed a task now: those that run and are not held, some ahead, not faster than they work."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from deia_tui.core import events as ev
@@ -9,6 +10,7 @@ from deia_tui.core.breaker import Phase
 from deia_tui.core.flow import FlowPolicy, Pace
 from deia_tui.core.queue import TaskQueue
 from deia_tui.core.scheduler import Contender, contender
+from deia_tui.core.state import BotView
 from deia_tui.core.tasks import TaskState
 from deia_tui.hive.keeper import Keeper
 from deia_tui.hive.roster import Roster
@@ -25,7 +27,8 @@ class Seat:
 
 
 class Seats:
-    """`lease_s`: a bot without a sign of life for so long gets nothing. Times are of the hive's clock."""
+    """`lease_s`: a bot without a sign of life for so long gets nothing, and no less long than it takes to see that it
+    lives. Times are of the hive's clock."""
 
     def __init__(
         self, around: Surroundings, roster: Roster, queue: TaskQueue, policy: FlowPolicy, *, lease_s: float
@@ -34,7 +37,8 @@ class Seats:
         self._roster = roster
         self._queue = queue
         self._policy = policy
-        self._lease_s = lease_s
+        liveness = around.settings.liveness
+        self.lease_s = max(lease_s, 2 * (liveness.period_s + liveness.timeout_s))
         self._paces: dict[str, Pace] = {}
         self._refused: dict[str, float] = {}
         self.opens_at = math.inf
@@ -69,24 +73,51 @@ class Seats:
         found = ((keeper.bot_id, self._seat(keeper, now, at)) for keeper in self._roster)
         return {bot_id: seat for bot_id, seat in found if seat is not None}
 
+    def look_urgent(self, now: float, at: float, taken: Collection[str]) -> dict[str, Seat]:
+        """Those for urgent tasks alone, beside the others and where nobody was just given one: they need not wait until
+        their bot has begun what it has."""
+        limit = self._policy.ahead + self._policy.urgent_reserve
+        found: dict[str, Seat] = {}
+        for keeper in self._roster:
+            bot = None if keeper.bot_id in taken else self._able(keeper, now, at)
+            if bot is not None and self._ahead(bot.bot_id) < limit and self._rests_until(bot.bot_id) <= now:
+                found[bot.bot_id] = self._seat_of(keeper, bot, at)
+        return found
+
     def is_alive(self, keeper: Keeper, now: float) -> bool:
-        return keeper.alive_at + self._lease_s > now
+        return keeper.alive_at + self.lease_s > now
 
     def _seat(self, keeper: Keeper, now: float, at: float) -> Seat | None:
+        bot = self._able(keeper, now, at)
+        if bot is None:
+            return None
+        opens_at = self._pace(bot.bot_id).opens_at(ahead=self._ahead(bot.bot_id))
+        if opens_at is None:
+            return None
+        opens_at = max(opens_at, self._rests_until(bot.bot_id))
+        if opens_at > now:
+            self.opens_at = min(self.opens_at, opens_at)
+            return None
+        return self._seat_of(keeper, bot, at)
+
+    def _able(self, keeper: Keeper, now: float, at: float) -> BotView | None:
+        """The bot, if it may be given anything at all."""
         state = self._around.record.state
-        bot, tasks = state.bots.get(keeper.bot_id), self._queue.with_bot(keeper.bot_id)
+        bot = state.bots.get(keeper.bot_id)
         if bot is None or unavailable(bot, state.pauses, at) or not self.is_alive(keeper, now):
             return None
-        if tasks and (bot.breaker is not Phase.CLOSED or bot.spec.agent.provider in state.pauses):
-            return None  # one tries whether it works again
-        ahead = sum(task.state is TaskState.SCHEDULED for task in tasks)
-        opens_at = self._pace(keeper.bot_id).opens_at(ahead=ahead)
-        opens_at = max(-math.inf if opens_at is None else opens_at, self._refused.get(keeper.bot_id, -math.inf))
-        if ahead >= self._policy.ahead or opens_at > now:
-            self.opens_at = min(self.opens_at, opens_at if opens_at > now else math.inf)
-            return None
-        in_hand = max(len(tasks), len(bot.queued) + (bot.message_id is not None))
+        tries = bot.breaker is not Phase.CLOSED or bot.spec.agent.provider in state.pauses
+        return None if tries and self._queue.with_bot(bot.bot_id) else bot  # one shows whether it works again
+
+    def _seat_of(self, keeper: Keeper, bot: BotView, at: float) -> Seat:
+        in_hand = max(len(self._queue.with_bot(bot.bot_id)), len(bot.queued) + (bot.message_id is not None))
         return Seat(keeper, contender(bot, in_hand=in_hand, now=at))
+
+    def _ahead(self, bot_id: str) -> int:
+        return sum(task.state is TaskState.SCHEDULED for task in self._queue.with_bot(bot_id))
+
+    def _rests_until(self, bot_id: str) -> float:
+        return self._refused.get(bot_id, -math.inf)
 
     def _pace(self, bot_id: str) -> Pace:
         return self._paces.setdefault(bot_id, Pace(self._policy))

@@ -72,7 +72,8 @@ async def test_when_two_bots_finish_the_same_task_one_completion_counts(lab: Hiv
         finally:
             os.kill(frozen, signal.SIGCONT)
         await lab.answer("BOT-001", "T-1.1")
-        assert (await hive.task("T-1")).task == done
+        after = (await hive.task("T-1")).task
+        assert (after.state, after.attempt, after.ended_at) == (TaskState.DONE, 2, done.ended_at)
         [completion] = [
             event for event in await events(lab) if isinstance(event, ev.TaskDone) and event.task_id == "T-1"
         ]
