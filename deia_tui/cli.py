@@ -31,6 +31,9 @@ def errors_as_sentences() -> Iterator[None]:
     """One line on stderr and the exit code of spec: 1 it failed, 2 wrong usage, 3 no supervisor."""
     try:
         yield
+    except CommandRejected as refusal:
+        busy = refusal.status == 429 and refusal.retry_after_s
+        fail(f"{refusal} Try again in {refusal.retry_after_s:.0f} s." if busy else str(refusal), _exit_code(refusal))
     except DeiaError as error:
         fail(str(error), _exit_code(error))
     except BrokenPipeError:

@@ -65,7 +65,8 @@ class RemoteHive:
             line.request(method, route, content, {"Content-Type": "application/json", **bearer(self._folder)})
             response = line.getresponse()
             if response.status >= 400:
-                raise CommandRejected(_detail(response), status=response.status)
+                retry_after_s = _retry_after_s(response)
+                raise CommandRejected(_detail(response), status=response.status, retry_after_s=retry_after_s)
             yield response
         except (FileNotFoundError, ConnectionRefusedError):
             raise NoSupervisor(f"No supervisor runs on the hive {self._folder.root}{_and_bots(self._folder)}") from None
@@ -105,6 +106,12 @@ def _detail(response: http.client.HTTPResponse) -> str:
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(text)["detail"])
     return text or response.reason
+
+
+def _retry_after_s(response: http.client.HTTPResponse) -> float | None:
+    """When to come back, where the hive says so."""
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else None
 
 
 def bots_alive(folder: Folder) -> int:

@@ -63,6 +63,17 @@ class TaskQueue:
         """Handed to it, begun or not, in the order of their assignment."""
         return [self._tasks[task_id] for task_id in self._with_bot.get(bot_id, ())]
 
+    def movable(self) -> list[Task]:
+        """Tasks for anyone that wait behind others with their bot; first the newest of who has most."""
+        behind = [
+            (place, task)
+            for bot_id in self._with_bot
+            for place, task in enumerate(self.with_bot(bot_id))
+            if place and task.state is TaskState.SCHEDULED and not task.to
+        ]
+        behind.sort(key=lambda one: one[0], reverse=True)
+        return [task for _, task in behind]
+
     def bots_with_tasks(self) -> list[str]:
         return list(self._with_bot)
 
@@ -88,8 +99,8 @@ class TaskQueue:
 
     @property
     def ready_for_anyone(self) -> int:
-        """How many of those any bot could begin."""
-        return sum(len(self._lanes.get(("", priority), ())) for priority in PRIORITIES)
+        """How many any bot more could begin at once, those included that wait behind others with theirs."""
+        return sum(len(self._lanes.get(("", priority), ())) for priority in PRIORITIES) + len(self.movable())
 
     @property
     def oldest_at(self) -> float | None:

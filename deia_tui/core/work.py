@@ -27,8 +27,8 @@ NO_WORK = BotWork()
 class WorkView:
     """How much work there is. `revision` grows with every change of a task, `letters_revision` of a message between
     bots, so that a pane sees whether it must read again. `waiting` counts queued and retryable tasks, `held` those of
-    them that are kept back, `ready` those that any bot could begin now. `oldest_at` is when the longest waiting was
-    created."""
+    them that are kept back; `ready` what a bot more could begin at once, also if a bot has it that has others to do
+    first. `oldest_at` is when the longest waiting was created."""
 
     revision: int = 0
     waiting: int = 0

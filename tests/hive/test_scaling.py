@@ -74,6 +74,21 @@ async def test_bots_come_with_the_tasks_and_go_when_these_are_done_whoever_super
     ]
 
 
+async def test_a_bot_that_comes_later_gets_what_the_first_was_handed_ahead(lab: HiveInTest) -> None:
+    go = worker(lab, "")
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="worker"))
+        for number in range(3):
+            await hive.submit(AddTask(text=f"task {number}"))
+        await lab.until(lambda: hive.snapshot().work.bots["BOT-001"].ahead == 2)
+        assert hive.snapshot().work.waiting == 0
+        await hive.submit(LaunchBots(what="worker", count=2))
+        await lab.until(lambda: hive.snapshot().work.running == 3)
+        go.touch()
+        await lab.until(lambda: hive.snapshot().work.running == 0)
+        assert [(task.state, task.tries) for task in await hive.tasks()] == [(TaskState.DONE, 1)] * 3
+
+
 async def test_the_least_of_a_template_starts_with_the_hive_and_a_human_may_stop_it(lab: HiveInTest) -> None:
     worker(lab, "min_bots = 2\n").touch()
     async with lab.supervised() as hive:

@@ -47,7 +47,6 @@ QUESTIONS: Mapping[str, Ask] = {
     "a file's task": lambda connection: wq.task_of_file(connection, "t4.md"),
     "tasks to change": lambda connection: wq.tasks_of(connection, ["t0", "t1"]),
     "their texts": lambda connection: wq.texts(connection, ["t0", "t1"]),
-    "tokens of a turn": lambda connection: wq.tokens_of(connection, "t0.1"),
     "all letters": letters(),
     "letters of a bot": letters(bot_id="A"),
     "letters of two": letters(bot_id="A", partner="B"),
