@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deia_tui import __version__, approving, backups, billing, cli, lettercli, schedulecli, taskcli
+from deia_tui import __version__, approving, backups, billing, cli, lettercli, metricscli, schedulecli, taskcli
 from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.folder import Folder
 from deia_tui.inside import inside_bot
@@ -248,7 +248,15 @@ def _at_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))  # None: it is closed
 
 
-for _command in (*cli.COMMANDS, approving.approve, billing.cost, taskcli.task, lettercli.msg, *backups.COMMANDS):
+for _command in (
+    *cli.COMMANDS,
+    approving.approve,
+    billing.cost,
+    metricscli.metrics,
+    taskcli.task,
+    lettercli.msg,
+    *backups.COMMANDS,
+):
     main.add_command(_command)
 for _command in schedulecli.COMMANDS:
     taskcli.task.add_command(_command)

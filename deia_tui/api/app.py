@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from deia_tui.api.body import Body
 from deia_tui.api.letters import Letters, letter_routes
+from deia_tui.api.metrics import Measured, Timing, metrics_routes
 from deia_tui.api.scheduling import Learned, scheduling_routes
 from deia_tui.api.tasks import task_routes
 from deia_tui.core import codec, costs, report
@@ -66,7 +67,7 @@ class Answer(Body):
         return by
 
 
-class Supervisor(Letters, Learned, Protocol):
+class Supervisor(Letters, Learned, Measured, Protocol):
     """What the API needs beside what a screen does."""
 
     def bearer(self, token: str) -> str | None:
@@ -200,6 +201,8 @@ def create_app(client: Supervisor, *, version: str) -> FastAPI:
         )
 
     app.include_router(task_routes(client))
+    app.include_router(metrics_routes(client))
+    app.add_middleware(Timing, answered=client.answered)
     app.include_router(letter_routes(client))
     app.include_router(scheduling_routes(client))
     return app

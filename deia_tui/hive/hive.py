@@ -1,10 +1,11 @@
 """The supervisor: keepers of bots, the record of what happened, and four ways to deal with it (open, submit, snapshot,
 subscribe) beside the read queries. It decides nothing about a bot; its keeper does."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from typing import Self, assert_never
+from typing import Any, Self, assert_never
 
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
@@ -14,6 +15,7 @@ from deia_tui.core.client import ChatTurn, Launchable, Recorded, TaskDetail
 from deia_tui.core.costs import Cost
 from deia_tui.core.errors import BotUnreachable, CommandRejected
 from deia_tui.core.letters import Letter, LetterState
+from deia_tui.core.metricsreport import summary
 from deia_tui.core.standings import Standings
 from deia_tui.core.state import Snapshot
 from deia_tui.core.tasks import Task, TaskState
@@ -126,6 +128,15 @@ class Hive:
         if bot_id is not None:
             self._house.roster.get(bot_id)
         return await self._house.store.costs(since_day=since_day, bot_id=bot_id)
+
+    async def metrics(self) -> dict[str, Any]:
+        """How the bots did in the last hour and the last 24: metricsreport.summary."""
+        windows = await self._house.scribe.windows()
+        return await asyncio.to_thread(summary, windows, time.time())
+
+    def answered(self, took_s: float) -> None:
+        """The API answered a request."""
+        self._house.scribe.metrics.request(took_s)
 
     def standings(self) -> Standings:
         """What the scheduler has learned by now."""

@@ -113,12 +113,14 @@ class Household:
             self.around = self._surroundings(loaded)
             self.roster = Roster(self.around)
             self.recruiter = Recruiter(self._declarations, self.record, self.roster)
-            self._hosts = Hosts(self.around, self.roster, self._monitor, self._scribe)
+            self._hosts = Hosts(self.around, self.roster, self._monitor, self.scribe)
             found = await self._engine.open(self._listen)
             chores = Chores(self.record)
-            for work in (self._clock.beat, self._guard_lock, self._hosts.attend, self._scribe.keep_files):
+            for work in (self._clock.beat, self._guard_lock, self._hosts.attend, self.scribe.keep_files):
                 chores.begin(work.__qualname__, work)
-            self.work = Work(self.around, self.roster, self.recruiter, self.store, await self.store.open_work())
+            open_work = await self.store.open_work()
+            self.scribe.metrics.know(open_work.tasks)
+            self.work = Work(self.around, self.roster, self.recruiter, self.store, open_work)
             for tended in (self._upkeep, self.around.providers, self.around.accounts):
                 chores.begin(f"{type(tended).__name__}.tend", tended.tend)
             try:
@@ -152,9 +154,9 @@ class Household:
         snapshot = Snapshot(seq=loaded.seq, state=state)
         record = Record(self.store, snapshot, next_alert_id=loaded.next_alert_id, publish=self._publish)
         self._monitor = Monitor(record, self._settings)
-        self._scribe = Scribe(self._folder, self.store, record, registry_version=loaded.registry_version)
+        self.scribe = Scribe(self._folder, self.store, record, registry_version=loaded.registry_version)
         self._upkeep = Upkeep(self._folder, self.store, record, self._settings)
-        record.listen(self._scribe.note)
+        record.listen(self.scribe.note)
         worktrees = Worktrees(self._folder, launching.agent_environment(os.environ), record.alert)
         slots = STARTS_PER_CORE * (os.cpu_count() or 1)
         bell = Bell()
@@ -173,7 +175,7 @@ class Household:
         )
 
     async def _begin(self, loaded: Loaded, found: NodeFound) -> None:
-        await self._scribe.catch_up()
+        await self.scribe.catch_up()
         at = time.time()
         await self.record.add(
             ev.HiveOpened(at=at, pid=os.getpid(), mode=self._mode, version=self._version, sqlite=sqlite_version),
@@ -199,7 +201,7 @@ class Household:
             with contextlib.suppress(StoreError):  # what cannot be stored must not keep anybody from leaving
                 await self.record.add(ev.HiveClosed(at=time.time(), reason=reason))
         await self._engine.close(retire=not live)
-        await self._scribe.close()
+        await self.scribe.close()
 
     def _listen(self, event: EngineEvent) -> None:
         """To what the engine says."""

@@ -12,6 +12,8 @@ from deia_tui.core import projection
 from deia_tui.core.alerts import Clear, Raise
 from deia_tui.core.client import Recorded
 from deia_tui.core.errors import StoreError
+from deia_tui.core.metrics import Metrics, Window
+from deia_tui.core.metricsreport import DAY_S
 from deia_tui.core.state import HiveState
 from deia_tui.core.work import NO_WORK
 from deia_tui.engine.protocol import Sampled
@@ -54,9 +56,19 @@ class Scribe:
 
     async def note_samples(self, sampled: Sampled) -> None:
         bots = self._record.state.bots
-        self._journal.add_samples(sampled.at, bots, sampled.bots, total_memory_mb=self._total_memory_mb)
+        windows = self._journal.add_samples(sampled.at, bots, sampled.bots, total_memory_mb=self._total_memory_mb)
         with contextlib.suppress(StoreError):  # telemetry may be lost; that the disk is full, state.db says
             await self._store.add_samples(sampled.at, sampled.bots)
+            await self._store.add_windows(windows)
+
+    @property
+    def metrics(self) -> Metrics:
+        return self._journal.metrics
+
+    async def windows(self) -> list[Window]:
+        """How the bots did in the last day, up to now."""
+        now = time.time()
+        return [*await self._store.windows(since=now - DAY_S), *self.metrics.current(now, self._record.state.bots)]
 
     async def keep_files(self) -> None:
         """Until cancelled: registry, status board and heartbeats, when something changed and at least so often."""

@@ -21,7 +21,7 @@ from deia_tui.core import journal
 from deia_tui.core.chronicle import Chronicle
 from deia_tui.core.client import Recorded
 from deia_tui.core.journal import Line, Sample
-from deia_tui.core.metrics import Metrics
+from deia_tui.core.metrics import Metrics, Window
 from deia_tui.core.state import BotView, HiveState
 from deia_tui.folder import Folder
 from deia_tui.store.owed import owed
@@ -51,7 +51,7 @@ class Journal:
         self, folder: Folder, *, state: HiveState, registry_version: int, on_problem: Callable[[str], None]
     ) -> None:
         self._chronicle = Chronicle(state, registry_version=registry_version)
-        self._metrics = Metrics(time.time())
+        self.metrics = Metrics(time.time())
         self._metrics_at = 0.0
         self._resources_at = 0.0
         self._queue: Queue[list[Line] | None] = Queue(QUEUED)
@@ -70,7 +70,7 @@ class Journal:
     def add(self, recorded: Iterable[Recorded]) -> None:
         """What was committed, in order. Returns at once."""
         for entry in recorded:
-            self._metrics.add(entry.event)
+            self.metrics.add(entry.event)
             self._put(self._chronicle.lines(entry.event))
 
     def catch_up(self, recorded: Sequence[Recorded]) -> None:
@@ -81,15 +81,19 @@ class Journal:
 
     def add_samples(
         self, at: float, bots: Mapping[str, BotView], samples: Mapping[str, Sample], *, total_memory_mb: float
-    ) -> None:
-        """Telemetry of one second; the first of each minute is kept, and metrics every five. Returns at once."""
+    ) -> list[Window]:
+        """Telemetry of one second; the first of each minute is kept, and metrics every five, whose windows are
+        returned. Returns at once."""
         if at - self._resources_at >= RESOURCES_EVERY_S or at < self._resources_at:
             self._resources_at = at
             self._put(journal.resources(at, bots, samples, total_memory_mb))
+        windows: list[Window] = []
         if at - self._metrics_at >= METRICS_EVERY_S or at < self._metrics_at:
             if self._metrics_at:
-                self._put(self._metrics.close(at, bots))
+                lines, windows = self.metrics.close(at, bots)
+                self._put(lines)
             self._metrics_at = at
+        return windows
 
     def close(self) -> None:
         """Write what waits."""

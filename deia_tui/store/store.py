@@ -16,6 +16,7 @@ from deia_tui.core.delivery import Carried
 from deia_tui.core.events import Event
 from deia_tui.core.journal import Sample
 from deia_tui.core.letters import Letter, LetterState
+from deia_tui.core.metrics import Window
 from deia_tui.core.tasks import Attempt, Task, TaskState
 from deia_tui.folder import Folder
 from deia_tui.store import chats, letterqueries, queries, workqueries
@@ -247,6 +248,14 @@ class Store:
     async def add_samples(self, at: float, rows: Mapping[str, Sample]) -> None:
         """Telemetry of one second, of every bot that lives."""
         await self._samples.add(at, rows)
+
+    async def add_windows(self, windows: Sequence[Window]) -> None:
+        """Metrics of some minutes, of every bot that did anything."""
+        await self._samples.add_windows(windows)
+
+    async def windows(self, *, since: float) -> list[Window]:
+        """Metrics that ended after `since`, oldest first."""
+        return await self._samples.windows(since)
 
     async def accept_set_back(self) -> None:
         """What a backup could not know has been seen to."""

@@ -93,6 +93,11 @@ async def test_a_task_is_added_waits_in_its_place_and_is_answered(api: Api) -> N
     done = await api.until(last, "done")
     assert (done["output"], done["priority"], done["bot_id"], done["tries"]) == ("later", 3, "BOT-001", 1)
     assert [attempt["outcome"] for attempt in done["attempts"]] == ["done"]
+    measured = (await api.client.get("/api/metrics/summary")).json()
+    hour = measured["bots"]["BOT-001"]["hour"]
+    assert (hour["tasks_done"], hour["calls"], hour["calls_failed"]) == (3, 3, 0)
+    assert hour["task_wait_s"]["p50"] > 0 and hour["task_run_s"]["p99"] > 0
+    assert measured["total"]["hour"]["api_latency_ms"]["p50"] > 0
     known = await api.task(first)
     assert (known["title"], known["type"], known["sender"], known["text"]) == ("look", "analysis", "ana", "look it up")
     assert await api.listed("bot_id=BOT-001") == [last, first, urgent]

@@ -57,6 +57,17 @@ def test_a_task_is_added_and_its_answer_streamed(hive: Operator) -> None:
     assert any(line.split()[:3] == ["streamed", "done", "P1"] for line in listed)
 
 
+def test_what_was_done_is_measured(hive: Operator) -> None:
+    hive.ok("task", "add", "count me", "--wait")
+    head, *rows = hive.ok("metrics").splitlines()
+    assert head.split()[:2] == ["BOT", "MSG/MIN"]
+    assert any(row.startswith("ECHO ") for row in rows) and rows[-1].startswith("the hive's API")
+    figures = json.loads(hive.ok("metrics", "--json"))["bots"]["ECHO"]["hour"]
+    assert figures["tasks_done"] >= 1 and figures["task_latency_s"]["p50"] > 0
+    assert any(line.startswith("tasks_done") for line in hive.ok("metrics", "--bot", "ECHO").splitlines())
+    assert hive.run("metrics", "--bot", "NOBODY").returncode == 2
+
+
 def test_a_script_reads_json_and_exit_codes(hive: Operator, tmp_path: Path) -> None:
     written = tmp_path / "task.md"
     written.write_text("\ufefffrom a file", encoding="utf-8")

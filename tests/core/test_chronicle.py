@@ -225,7 +225,7 @@ def test_metrics_of_a_window() -> None:
     metrics.add(ended("interrupted", "interrupted"))
     metrics.add(ev.BotReady(at=AT - 200, bot_id="B", run=1))
     metrics.add(ev.BotExited(at=AT - 110, bot_id="B", run=1, exit=ExitRecord(at=AT, code=1)))
-    ((file, row),) = metrics.close(AT, bots)
+    ((file, row),), _ = metrics.close(AT, bots)
     assert file == "metrics-2025-10-09.jsonl"
     assert list(row.items()) == [
         ("timestamp", STAMP),
@@ -235,16 +235,16 @@ def test_metrics_of_a_window() -> None:
         ("latency_ms", {"p50": 50.0, "p95": 95.0, "p99": 99.0}),
         ("error_rate", 0.0099),
         ("errors", {"exit 2": 1}),
-        ("tasks_done", None),
-        ("tasks_failed", None),
+        ("tasks_done", 0),
+        ("tasks_failed", 0),
         ("tokens_in", None),
         ("tokens_out", None),
         ("cost_usd", None),
         ("uptime_percent", 50.0),
     ]
-    ((_, quiet),) = metrics.close(AT + 300, bots)
+    ((_, quiet),), _ = metrics.close(AT + 300, bots)
     assert (quiet["messages_per_minute"], quiet["error_rate"], quiet["uptime_percent"]) == (0.0, None, 100.0)
-    assert metrics.close(AT + 200, bots) == []
+    assert metrics.close(AT + 200, bots) == ([], [])
     assert quiet["latency_ms"] == {"p50": None, "p95": None, "p99": None}
 
 
@@ -304,15 +304,15 @@ def test_metrics_count_tokens_and_cost_where_agents_tell_them() -> None:
         metrics.add(
             ev.UsageReported(at=AT, bot_id="B", run=1, message_id="m", usage=usage, source_seq=1, cost_usd=cost_usd)
         )
-    [(_, row)] = metrics.close(AT + 300, {"B": BotView(bot_id="B", spec=SPEC)})
+    [(_, row)], _ = metrics.close(AT + 300, {"B": BotView(bot_id="B", spec=SPEC)})
     assert (row["tokens_in"], row["tokens_out"], row["cost_usd"]) == (336, 30, 0.75)
-    assert metrics.close(AT + 600, {"B": BotView(bot_id="B", spec=SPEC)}) == []
+    assert metrics.close(AT + 600, {"B": BotView(bot_id="B", spec=SPEC)}) == ([], [])
 
 
 def test_what_the_hive_ended_itself_has_no_latency_and_a_run_that_never_was_ready_no_uptime() -> None:
     metrics = Metrics(AT - 300)
     metrics.add(replace(ended("failed", "undeliverable", duration_s=0.0), source_seq=0))
     metrics.add(ev.BotExited(at=AT, bot_id="B", run=1, exit=ExitRecord(at=AT, code=1)))
-    ((_, row),) = metrics.close(AT, {"B": BotView(bot_id="B", spec=SPEC)})
+    ((_, row),), _ = metrics.close(AT, {"B": BotView(bot_id="B", spec=SPEC)})
     assert (row["error_rate"], row["uptime_percent"]) == (1.0, 0.0)
     assert row["latency_ms"] == {"p50": None, "p95": None, "p99": None}
