@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from . import ageing, claiming, crashing, flooding, idling, screening, spawning, storing, streaming, surviving
+from . import ageing, claiming, crashing, flooding, idling, queueing, screening, spawning, storing, streaming, surviving
 from .figures import Figure, table
 
 MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -29,6 +29,7 @@ MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "sampler": idling.sampler,
     "claim": claiming.claim,
     "files": claiming.many_files,
+    "queue": queueing.queue,
     "year": ageing.year,
     "flood": flooding.flood,
 }
