@@ -199,7 +199,7 @@ class TasksSection(Section):
     lease_s: Seconds = _TASKS.lease_s
     ageing_s: Seconds = _TASKS.ageing_s
     rescan_s: Seconds = 5.0
-    max_file_kb: Annotated[float, Field(gt=0, le=16_384)] = 1024.0
+    max_file_kb: Annotated[float, Field(gt=0, le=1024)] = 1024.0
 
 
 class StrainSection(Section):

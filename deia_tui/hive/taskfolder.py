@@ -67,10 +67,15 @@ class TaskFolder:
         """Where the file of a task came from, relative to hive/tasks."""
         return f"{self.bot_id}/{name}" if self.bot_id else name
 
-    def names(self, within: str = "") -> list[tuple[str, int]]:
+    def names(self) -> list[tuple[str, int]]:
         """(name, inode) of what may be a task, in the order of names. Editors' and hidden files are none."""
-        with self._opened(within) as folder, os.scandir(folder) as entries:
+        with self._opened() as folder, os.scandir(folder) as entries:
             return sorted((entry.name, entry.inode()) for entry in entries if _may_be_task(entry.name))
+
+    def claimed(self) -> list[str]:
+        """The names in `_active`."""
+        with self._opened(ACTIVE) as active:
+            return sorted(filter(_may_be_task, os.listdir(active)))
 
     def look(self, names: Iterable[str], read: Reader, give_up: Callable[[], bool], *, within: str = "") -> Look:
         """Read what is complete; what can be no task is moved to `_refused`."""

@@ -165,6 +165,27 @@ async def test_json_tasks_are_read_as_well(lab: HiveInTest) -> None:
         assert (task.sender, task.to, task.priority, task.text) == ("Q33N", "", 3, "do it")
 
 
+async def test_what_a_bot_cannot_take_yet_stays_in_its_folder(lab: HiveInTest) -> None:
+    lab.configure(AGENTS)
+    (folder := lab.folder.tasks / "BOT-001").mkdir()
+    for number in range(30):
+        (folder / f"{number:02}.md").write_text(f"number {number}")
+    pause = lab.folder.controls / "BOT-001-PAUSE"
+    pause.touch()
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="echo"))
+        await lab.until(lambda: hive.snapshot().work.waiting == 10)
+        drop(folder, "99-P0.md", "urgent")
+        await lab.until(lambda: "99-P0.md" in names(folder / "_active"))
+        assert names(folder / "_active") == [*(f"{number:02}.md" for number in range(10)), "99-P0.md"]
+        assert len(list(folder.glob("*.md"))) == 20
+        pause.unlink()
+        await lab.until(lambda: len(names(folder / "_archive")) == 31, timeout_s=60)
+    rows = (lab.folder.logs / "backpressure.jsonl").read_text().splitlines()
+    refusals = [row for row in map(json.loads, rows) if row["event"] == "refused"]
+    assert 1 <= len(refusals) <= 10, "a closed gate is not knocked at again and again"
+
+
 async def test_heartbeats_tell_what_bots_do(lab: HiveInTest) -> None:
     lab.configure(AGENTS)
 
