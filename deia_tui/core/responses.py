@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from deia_tui.core.conversation import Parts, Tool
-from deia_tui.core.tasks import Task, TaskState
+from deia_tui.core.tasks import Attempt, Task, TaskState
 from deia_tui.core.text import clean
 
 NOBODY = "HIVE"
@@ -20,8 +20,8 @@ def response_name(task: Task, ended: datetime) -> str:
     return f"{ended:%Y-%m-%d-%H%M}-{bot}-{sender or 'HUMAN'}-RESPONSE-{short or 'task'}-{how}.md"
 
 
-def response_text(task: Task, answer: str, modified: Sequence[str]) -> str:
-    """`answer` is all its bot said, `modified` are the files it changed."""
+def response_text(task: Task, answer: str, modified: Sequence[str], attempts: Sequence[Attempt] = ()) -> str:
+    """`answer` is all its bot said, `modified` are the files it changed, `attempts` are told of where it failed."""
     done = task.state is TaskState.DONE
     parts = [
         f"# Response: {clean(task.title)}",
@@ -40,7 +40,7 @@ def response_text(task: Task, answer: str, modified: Sequence[str]) -> str:
         "\n".join(f"- {clean(path)}" for path in modified) or "(none)",
     ]
     if not done:
-        parts += ["## Error", clean(_error(task))]
+        parts += ["## Error", clean(_error(task)), *(["\n".join(map(_told, attempts))] if len(attempts) > 1 else [])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -48,6 +48,10 @@ def modified_files(parts: Parts) -> list[str]:
     """The files that tool calls of a turn changed, each once, in their order."""
     calls = (part.call for part in parts if isinstance(part, Tool) and part.call.status == "completed")
     return list(dict.fromkeys(diff.path for call in calls for diff in call.diffs))
+
+
+def _told(attempt: Attempt) -> str:
+    return clean(f"- attempt {attempt.attempt}, {attempt.bot_id}: {attempt.outcome or 'open'} {attempt.error}").rstrip()
 
 
 def _error(task: Task) -> str:

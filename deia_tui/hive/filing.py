@@ -19,7 +19,7 @@ from deia_tui.core.client import Recorded
 from deia_tui.core.errors import StoreError
 from deia_tui.core.ids import is_bot_id
 from deia_tui.core.responses import modified_files, response_name, response_text
-from deia_tui.core.tasks import Task
+from deia_tui.core.tasks import Task, TaskState
 from deia_tui.folder import Folder
 from deia_tui.hive.notice import Notice
 from deia_tui.hive.record import STORE_RETRY_S, Record
@@ -97,7 +97,9 @@ class Filing:
 
     async def _text(self, task: Task) -> str:
         turn = await self._store.turn(task.message_id) if task.message_id else None
-        return response_text(task, turn.answer, modified_files(turn.parts)) if turn else response_text(task, "", [])
+        answer, modified = (turn.answer, modified_files(turn.parts)) if turn else ("", [])
+        attempts = () if task.state is TaskState.DONE else await self._store.attempts(task.task_id)
+        return response_text(task, answer, modified, attempts)
 
     def _archive(self, source: str) -> None:
         folder, _, name = source.rpartition("/")

@@ -142,10 +142,10 @@ class TaskFiles:
         return any(await asyncio.gather(*(take(folder, entries) for folder, entries in seen.folders if entries)))
 
     async def _take_folder(self, folder: TaskFolder, entries: Entries) -> bool:
-        new = [name for name, inode in entries if not self._waiting.waits(folder.source(name), inode)]
         unfinished = False
-        for names in _chunks(new):
-            look = await self._look(folder, names)
+        for part in _chunks(self._waiting.in_order(entries, folder.source)):
+            names = [name for name, inode in part if not self._waiting.waits(folder.source(name), inode)]
+            look = await self._look(folder, names) if names else Look()
             unfinished = unfinished or look.unfinished
             found = sorted(look.found, key=lambda one: (one.task.to, one.task.priority))
             by_bot = [list(group) for _, group in groupby(found, key=lambda one: one.task.to)]
@@ -225,5 +225,5 @@ async def _aside(work: Callable[Given, Result], *given: Given.args, **more: Give
     return await in_thread(lambda _: work(*given, **more))
 
 
-def _chunks(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (names[start : start + AT_ONCE] for start in range(0, len(names), AT_ONCE))
+def _chunks(all_of_them: Sequence[Result]) -> Iterator[Sequence[Result]]:
+    return (all_of_them[start : start + AT_ONCE] for start in range(0, len(all_of_them), AT_ONCE))

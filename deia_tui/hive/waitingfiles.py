@@ -1,10 +1,10 @@
 """Files whose tasks the queue of their bot does not take now: remembered, so that nobody knocks at a closed gate again
 and again. They lie where they were dropped until it opens."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from deia_tui.core.tasks import URGENT
+from deia_tui.core.tasks import NORMAL, URGENT
 from deia_tui.hive.clock import Clock
 
 
@@ -59,6 +59,17 @@ class WaitingFiles:
         """Is this a file that need not be looked at again yet?"""
         file = self._files.get(source)
         return file is not None and file.inode == inode and self.is_closed(file.to, file.priority)
+
+    def in_order(self, entries: Sequence[tuple[str, int]], source: Callable[[str], str]) -> Sequence[tuple[str, int]]:
+        """(name, inode) of files, the most urgent first as far as that is known."""
+        if not self._files:
+            return entries
+
+        def priority(entry: tuple[str, int]) -> int:
+            file = self._files.get(source(entry[0]))
+            return NORMAL if file is None else file.priority
+
+        return sorted(entries, key=priority)
 
     def keep(self, sources: Collection[str]) -> None:
         """Forget all but these: the others are gone, or are looked at again."""

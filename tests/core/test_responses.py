@@ -2,7 +2,7 @@ from datetime import datetime
 
 from deia_tui.core.conversation import Text, Tool
 from deia_tui.core.responses import modified_files, response_name, response_text
-from deia_tui.core.tasks import Task, TaskState
+from deia_tui.core.tasks import Attempt, Task, TaskState
 from deia_tui.core.turns import Diff, ToolCall, ToolStatus
 
 ENDED = datetime(2026, 1, 31, 9, 5)
@@ -31,9 +31,18 @@ def test_what_a_success_says() -> None:
 
 
 def test_what_a_failure_says() -> None:
-    text = response_text(task(TaskState.DEAD, error="its tries are used up\x1b[31m", started_at=None), "", [])
+    dead = task(TaskState.DEAD, error="its tries are used up\x1b[31m", started_at=None)
+    text = response_text(dead, "", [])
     assert "**Status:** ✗ FAILED\n**Duration:** –" in text
     assert text.endswith("## Output\n\n(nothing)\n\n## Files Modified\n\n(none)\n\n## Error\n\nits tries are used up\n")
+    attempts = [
+        Attempt(attempt=1, bot_id="BOT-001", message_id="m", assigned_at=0.0, outcome="failed", error="exit 1"),
+        Attempt(attempt=2, bot_id="BOT-002", message_id="m", assigned_at=0.0),
+    ]
+    assert response_text(dead, "", [], attempts).endswith(
+        "used up\n\n- attempt 1, BOT-001: failed exit 1\n- attempt 2, BOT-002: open\n"
+    )
+    assert response_text(dead, "", [], attempts[:1]) == text
     assert response_text(task(TaskState.CANCELLED, error="by human"), "", []).endswith("cancelled by human\n")
     assert response_text(task(TaskState.DEAD), "", []).endswith("unknown\n")
 

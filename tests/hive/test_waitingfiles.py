@@ -37,5 +37,9 @@ def test_a_file_that_waits_is_known_by_its_place_and_inode() -> None:
     assert not files.waits("BOT-001/a.md", 8)
     assert not files.waits("BOT-001/b.md", 7)
     assert files
+    files.put("BOT-001/c.md", 9, "BOT-001", 1)
+    entries = [("a.md", 7), ("b.md", 8), ("c.md", 9)]
+    assert files.in_order(entries, lambda name: f"BOT-001/{name}") == [("c.md", 9), ("a.md", 7), ("b.md", 8)]
     files.keep({"BOT-001/b.md"})
     assert not files
+    assert files.in_order(entries, str) == entries
