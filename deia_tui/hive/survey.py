@@ -46,5 +46,7 @@ def survey(folder: Folder, known: Collection[str], opened: Callable[[str], TaskF
             seen.watched[str(tasks / name)] = (tasks / name).stat().st_ino
             seen.folders.append((opened(name), opened(name).names()))
         elif waiting := len(opened(name).names()):
-            seen.odd.append(f"{waiting} in hive/tasks/{name}, and there is no such bot")
+            seen.odd.append(
+                f"hive/tasks/{name} has {waiting} task file{'s'[: waiting > 1]} for a bot that does not exist"
+            )
     return seen

@@ -14,10 +14,12 @@ from typing import ParamSpec, TypeVar
 
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
+from deia_tui.core.alerts import Raise
 from deia_tui.core.client import Recorded
 from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.core.taskfiles import read_task
 from deia_tui.core.tasks import ENDED
+from deia_tui.core.text import clean, shorten
 from deia_tui.core.work import NO_WORK
 from deia_tui.hive.folderwatch import FolderWatch
 from deia_tui.hive.notice import Notice
@@ -25,7 +27,7 @@ from deia_tui.hive.pauses import note_pauses, paused_in
 from deia_tui.hive.record import STORE_RETRY_S
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.hive.survey import Entries, Survey, survey
-from deia_tui.hive.taskfolder import ACTIVE, Found, Look, TaskFolder
+from deia_tui.hive.taskfolder import ACTIVE, REFUSED, Found, Look, TaskFolder
 from deia_tui.hive.waitingfiles import WaitingFiles
 from deia_tui.store.store import Store
 from deia_tui.store.threads import in_thread
@@ -158,7 +160,18 @@ class TaskFiles:
         def read(name: str, data: bytes) -> cmd.AddTask:
             return read_task(name, data, known=known, folder=folder.bot_id)
 
-        return await in_thread(lambda give_up: folder.look(names, read, give_up, within=within))
+        look = await in_thread(lambda give_up: folder.look(names, read, give_up, within=within))
+        if look.refused:
+            await self._tell_refused(folder, look.refused)
+        return look
+
+    async def _tell_refused(self, folder: TaskFolder, refused: Sequence[tuple[str, str]]) -> None:
+        name, reason = refused[-1]
+        more = f" (and {len(refused) - 1} others)" if len(refused) > 1 else ""
+        text = f"{shorten(clean(name), 80)} was refused{more}: {reason}"
+        wish = Raise(None, "task-refused", "info", text, f"see hive/tasks/{folder.source(REFUSED)}")
+        with suppress(StoreError):
+            await self._record.alert([wish])
 
     async def _hand_in(self, folder: TaskFolder, found: Sequence[Found]) -> None:
         """Those for one bot go one by one, the most urgent first, since it takes only so many."""
@@ -174,12 +187,7 @@ class TaskFiles:
     async def _claim_and_add(self, folder: TaskFolder, found: Sequence[Found]) -> None:
         known = await self._store.numbered_files([folder.source(one.name) for one in found])
         taken = {source.rpartition("/")[2] for source in known}
-
-        def claim(give_up: Callable[[], bool]) -> list[tuple[Found, str]]:
-            names = ((one, folder.claim(one, taken)) for one in found if not give_up())
-            return [(one, name) for one, name in names if name is not None]
-
-        claimed = await in_thread(claim)
+        claimed = await in_thread(lambda give_up: folder.claim(found, taken, give_up))
         await asyncio.gather(*(self._add(folder, one, name) for one, name in claimed))
 
     async def _add(self, folder: TaskFolder, found: Found, name: str) -> None:
@@ -190,6 +198,7 @@ class TaskFiles:
         except CommandRejected as refusal:
             if refusal.status not in _LATER:
                 await _aside(folder.refuse, name, str(refusal), within=ACTIVE)
+                await self._tell_refused(folder, [(name, str(refusal))])
                 return
             self._waiting.close(task.to, task.priority, refusal.retry_after_s or self._settings.rescan_s)
             self._wait(folder, found)

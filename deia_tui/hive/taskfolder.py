@@ -48,11 +48,11 @@ class Found:
 
 @dataclass(slots=True)
 class Look:
-    """What was seen. `unfinished` is to be looked at again soon."""
+    """What was seen; `refused` are names with reasons. What is `unfinished` is to be looked at again soon."""
 
     found: list[Found] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
     unfinished: bool = False
-    refused: int = 0
 
 
 class TaskFolder:
@@ -88,7 +88,7 @@ class TaskFolder:
                     found = self._inspect(folder, name, read)
                 except CommandRejected as refusal:
                     self.refuse(name, str(refusal), within=within)
-                    look.refused += 1
+                    look.refused.append((name, str(refusal)))
                 except FileNotFoundError:
                     continue
                 else:
@@ -98,22 +98,21 @@ class TaskFolder:
                         look.found.append(found)
         return look
 
-    def claim(self, found: Found, taken: Collection[str]) -> str | None:
-        """Move a file to `_active`; its name there, which no task ever had (`taken`: those the store knows). None when
-        it is not as it was when it was read."""
+    def claim(
+        self, files: Iterable[Found], taken: Collection[str], give_up: Callable[[], bool]
+    ) -> list[tuple[Found, str]]:
+        """Move files to `_active`; with their names there, which no task ever had (`taken`: those the store knows).
+        Left out is what is not as it was when it was read. What is moved stays so if the power fails."""
         with self._opened() as folder, self._opened(ACTIVE) as active, self._opened(ARCHIVE) as archive:
-            try:
-                fd = os.open(found.name, _READ, dir_fd=folder)
-            except OSError:
-                return None
-            try:
-                if _mark(os.fstat(fd)) != found.mark or not _is_complete(fd):
-                    return None
+            claimed = []
+            for found in files:
+                if give_up():
+                    break
                 name = _free(found.name, (active, archive), taken)
-                os.rename(found.name, name, src_dir_fd=folder, dst_dir_fd=active)
-            finally:
-                os.close(fd)
-        return name
+                if _move_unchanged(found, name, folder, active):
+                    claimed.append((found, name))
+            os.fsync(active)
+        return claimed
 
     def give_back(self, name: str, original: str) -> None:
         """What was claimed waits in the folder again."""
@@ -186,6 +185,21 @@ class TaskFolder:
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def _move_unchanged(found: Found, name: str, folder: int, active: int) -> bool:
+    """False when it is not there any more, or is being changed."""
+    try:
+        fd = os.open(found.name, _READ, dir_fd=folder)
+    except OSError:
+        return False
+    try:
+        if _mark(os.fstat(fd)) != found.mark or not _is_complete(fd):
+            return False
+        os.rename(found.name, name, src_dir_fd=folder, dst_dir_fd=active)
+    finally:
+        os.close(fd)
+    return True
 
 
 def _may_be_task(name: str) -> bool:

@@ -116,6 +116,7 @@ async def test_the_same_file_again_is_a_new_task_unless_it_names_its_id(lab: Hiv
         drop(tasks, "other.md", "---\ntask_id: once\n---\ndo something else")
         await lab.until(lambda: names(tasks / "_refused") == ["other.md", "other.md.reason"])
         assert "once" in (tasks / "_refused" / "other.md.reason").read_text()
+        await lab.until(lambda: any("other.md was refused: Task id 'once'" in alert.text for alert in lab.state.alerts))
         assert hive.snapshot().work.waiting == 3
 
 
@@ -130,7 +131,9 @@ async def test_a_folder_of_a_bot_that_does_not_exist_yet_waits_for_it(lab: HiveI
 
     async with lab.supervised() as hive:
         await lab.until(said)
-        assert said() == ["1 in hive/tasks/BOT-001, and there is no such bot; hive/tasks/BOT-002 is no folder"]
+        first, second = said()[0].split("; ")
+        assert first == "hive/tasks/BOT-001 has 1 task file for a bot that does not exist"
+        assert second == "hive/tasks/BOT-002 is no folder"
         assert names(folder) == ["x.md"]
         await hive.submit(LaunchBots(what="echo"))
         await lab.until(lambda: names(folder / "_archive") == ["x.md"])

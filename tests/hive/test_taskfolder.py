@@ -14,7 +14,7 @@ from deia_tui.core.commands import AddTask
 from deia_tui.core.taskfiles import read_task
 from deia_tui.hive.filing import write_new
 from deia_tui.hive.openfiles import open_for_writing
-from deia_tui.hive.taskfolder import GRACE_S, Look, TaskFolder
+from deia_tui.hive.taskfolder import GRACE_S, Found, Look, TaskFolder
 from tests.hives import until
 
 MAX_BYTES = 1000
@@ -33,6 +33,10 @@ def look(folder: TaskFolder) -> Look:
     return folder.look([name for name, _ in folder.names()], read, lambda: False)
 
 
+def claim(folder: TaskFolder, found: Found, *taken: str) -> str | None:
+    return next((name for _, name in folder.claim([found], taken, lambda: False)), None)
+
+
 def refused(tmp_path: Path) -> dict[str, str]:
     """The reasons, by the names they are for."""
     return {path.name.removesuffix(".reason"): path.read_text() for path in (tmp_path / "_refused").glob("*.reason")}
@@ -43,7 +47,8 @@ def test_complete_files_are_claimed_in_the_order_of_their_names(tmp_path: Path, 
         (tmp_path / name).write_text('{"text": "x"}')
     found = look(folder).found
     assert [one.name for one in found] == ["a.md", "b.md", "c.json"]
-    assert [folder.claim(one, ()) for one in found] == ["a.md", "b.md", "c.json"]
+    assert folder.claim(found, (), lambda: True) == []
+    assert [name for _, name in folder.claim(found, (), lambda: False)] == ["a.md", "b.md", "c.json"]
     assert sorted(path.name for path in (tmp_path / "_active").iterdir()) == ["a.md", "b.md", "c.json"]
     assert folder.names() == []
 
@@ -66,11 +71,11 @@ def test_what_changed_since_it_was_read_is_not_claimed(tmp_path: Path, folder: T
     (tmp_path / "a.md").write_text("one")
     [found] = look(folder).found
     with (tmp_path / "a.md").open("a") as file:
-        assert folder.claim(found, ()) is None
+        assert claim(folder, found) is None
         file.write(" two")
-    assert folder.claim(found, ()) is None
+    assert claim(folder, found) is None
     (tmp_path / "a.md").unlink()
-    assert folder.claim(found, ()) is None
+    assert claim(folder, found) is None
 
 
 def test_names_never_collide(tmp_path: Path, folder: TaskFolder) -> None:
@@ -78,7 +83,7 @@ def test_names_never_collide(tmp_path: Path, folder: TaskFolder) -> None:
     for text in ("one", "two", "three"):
         (tmp_path / "a.md").write_text(text)
         [found] = look(folder).found
-        claimed.append(folder.claim(found, {"a-2.md"}))
+        claimed.append(claim(folder, found, "a-2.md"))
         if text == "one":
             folder.archive("a.md")
     assert claimed == ["a.md", "a-3.md", "a-4.md"]
@@ -97,7 +102,7 @@ def test_long_names_get_their_numbers_and_reasons(tmp_path: Path, folder: TaskFo
     for _ in range(2):
         (tmp_path / name).write_text("x")
         [found] = look(folder).found
-        assert folder.claim(found, ()) is not None
+        assert claim(folder, found) is not None
     (tmp_path / name).write_text("")
     os.utime(tmp_path / name)
     folder.refuse(name, "why not")
@@ -132,7 +137,7 @@ def test_what_is_no_task_is_refused_with_a_reason(
 ) -> None:
     make(tmp_path / "x.md")
     seen = look(folder)
-    assert (seen.found, seen.refused) == ([], 1)
+    assert (seen.found, [name for name, _ in seen.refused]) == ([], ["x.md"])
     assert os.path.lexists(tmp_path / "_refused" / "x.md")
     assert why in refused(tmp_path)["x.md"]
     assert folder.names() == []
@@ -141,7 +146,7 @@ def test_what_is_no_task_is_refused_with_a_reason(
 def test_names_that_cannot_be_shown_are_refused(tmp_path: Path, folder: TaskFolder) -> None:
     (tmp_path / "a\x1b[31m\n.md").write_text("x")
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.md")).write_text("x")
-    assert look(folder).refused == 2
+    assert len(look(folder).refused) == 2
     assert all("rename it" in reason for reason in refused(tmp_path).values())
 
 
@@ -149,7 +154,7 @@ def test_an_empty_file_and_one_with_two_names_have_a_moment(tmp_path: Path, fold
     (tmp_path / "empty.md").touch()
     (tmp_path / "two.md").write_text("x")
     os.link(tmp_path / "two.md", tmp_path / ".two.md.tmp")
-    assert (look(folder).found, look(folder).unfinished, look(folder).refused) == ([], True, 0)
+    assert (look(folder).found, look(folder).unfinished, look(folder).refused) == ([], True, [])
     assert until(lambda: not look(folder).unfinished, "a decision", timeout=GRACE_S + 10)
     assert "empty" in refused(tmp_path)["empty.md"]
     assert "hard link" in refused(tmp_path)["two.md"]
@@ -169,7 +174,7 @@ def test_a_link_in_the_place_of_a_folder_is_not_followed(tmp_path: Path, folder:
     (tmp_path / "a.md").write_text("x")
     [found] = look(folder).found
     with pytest.raises(OSError):
-        folder.claim(found, ())
+        claim(folder, found)
     assert list(elsewhere.iterdir()) == []
     assert [name for name, _ in folder.names()] == ["a.md"]
     (tmp_path / "BOT-001").symlink_to(elsewhere)
