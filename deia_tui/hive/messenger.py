@@ -122,8 +122,12 @@ class Messenger:
             return False
         found = obstacle(state.bots[bot_id], state.pauses, now)
         if found is not None and found.until is not None:
-            self._again[bot_id] = found.until
+            self._come_again(bot_id, found.until)
         return found is None
+
+    def _come_again(self, bot_id: str, at: float) -> None:
+        self._again[bot_id] = at
+        self._news.set()
 
     async def _hand_over(self, keeper: Keeper, letter: Letter) -> bool:
         """False when its bot takes nothing now."""
@@ -138,10 +142,10 @@ class Messenger:
             if refusal.status in _FOREVER:
                 self._owe(failed(letter, at, str(refusal)))
                 return True
-            self._again[letter.to_bot] = at + (refusal.retry_after_s or STORE_RETRY_S)
+            self._come_again(letter.to_bot, at + (refusal.retry_after_s or STORE_RETRY_S))
             return False
         except StoreError:
-            self._again[letter.to_bot] = at + STORE_RETRY_S
+            self._come_again(letter.to_bot, at + STORE_RETRY_S)
             return False
         if self._post.carried_by(step.message_id) is None:  # it was marked as read just then
             await keeper.withdraw([step.message_id])

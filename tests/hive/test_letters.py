@@ -12,12 +12,14 @@ import pytest
 
 from deia_tui.core import events as ev
 from deia_tui.core.bots import BotState
+from deia_tui.core.breaker import Phase
 from deia_tui.core.commands import KillBot, LaunchBots, ReadLetter, SendLetter, SendMessage, StopBot
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.letters import Letter, LetterState
 from deia_tui.hive.hive import Hive
 
 from .conftest import HiveInTest
+from .test_refusing_store import refusing
 
 ECHO = """
 import sys, time, pathlib
@@ -281,3 +283,50 @@ async def test_a_letter_to_a_shell_is_a_command_line(lab: HiveInTest, tmp_path: 
         letter_id = await send(hive, "touch came")
         await reached(hive, letter_id, LetterState.READ)
         await lab.until((lab.folder.workspace("BOT-002") / "came").exists)
+
+
+FLAKY = f"""
+[agents.flaky]
+kind = "command"
+provider = ""
+argv = ["test", "-e", "healed"]
+[bots.LATER]
+agent = "reader"
+{AGENTS}
+"""
+
+
+async def test_a_letter_waits_for_a_bot_that_recovers_and_is_its_trial(lab: HiveInTest) -> None:
+    lab.configure(FLAKY)
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="flaky"))
+        for _ in range(5):
+            await lab.ask("BOT-001", "try")
+        await lab.until(lambda: lab.bot().breaker is Phase.OPEN)
+        [letter_id] = await hive.submit(SendLetter(from_bot="human", to_bot="BOT-001", text="better?"))
+        (lab.folder.workspace("BOT-001") / "healed").touch()
+        assert (await reached(hive, letter_id, LetterState.READ)).tries == 1
+        await lab.until(lambda: lab.bot().breaker is Phase.CLOSED)
+
+
+async def test_a_bot_that_is_declared_and_was_never_launched_has_an_inbox(lab: HiveInTest) -> None:
+    lab.configure(FLAKY)
+    async with lab.supervised() as hive:
+        [letter_id] = await hive.submit(SendLetter(from_bot="human", to_bot="LATER", text="welcome"))
+        await hive.submit(LaunchBots(what="LATER"))
+        await reached(hive, letter_id, LetterState.READ)
+        await lab.until(lambda: texts(lab, "LATER"))
+
+
+async def test_what_became_of_a_letter_is_written_down_once_the_store_takes_it(lab: HiveInTest) -> None:
+    lab.configure(AGENTS)
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="reader", count=2))
+        async with refusing(lab.folder, "WHEN NEW.type = 'letter_read'"):
+            letter_id = await send(hive, "hello")
+            await lab.until(lambda: texts(lab))
+            await lab.ask("BOT-002", "and then?")
+            assert (await reached(hive, letter_id, LetterState.DELIVERED)).attempt == 1
+        await reached(hive, letter_id, LetterState.READ)
+        assert len(await told(hive, ev.LetterRead, letter_id)) == 1
+        assert len(texts(lab)) == 2

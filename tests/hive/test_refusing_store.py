@@ -24,11 +24,10 @@ from tests.hive.conftest import HiveInTest
 
 
 @asynccontextmanager
-async def refusing(folder: Folder) -> AsyncIterator[None]:
-    """Every commit fails, by a trigger that another program put into the database."""
-    await asyncio.to_thread(
-        _change, folder, "CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'refused'); END"
-    )
+async def refusing(folder: Folder, when: str = "") -> AsyncIterator[None]:
+    """Every commit fails, or those that `when` names, by a trigger that another program put into the database."""
+    refuse = f"CREATE TRIGGER refuse BEFORE INSERT ON events {when} BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    await asyncio.to_thread(_change, folder, refuse)
     try:
         yield
     finally:
