@@ -191,6 +191,12 @@ class MessagesSection(Section):
     critical_depth: Count = _LETTERS.critical_depth
     keep_expired_h: Annotated[float, Field(gt=0, le=8784)] = _LETTERS.keep_expired_h
 
+    @model_validator(mode="after")
+    def _worsens(self) -> Self:
+        if self.warn_depth > self.critical_depth:
+            raise ValueError("warn_depth must not be above critical_depth")
+        return self
+
 
 class TasksSection(Section):
     max_tries: Count = _TASKS.max_tries

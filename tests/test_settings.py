@@ -86,6 +86,7 @@ def loaded(folder: Folder, toml: str) -> Catalogue:
         ("[process]\nfirst_port = 80", ", line 2: process.first_port: input should be greater than or equal to 1024"),
         ("[process]\nfirst_port = 9000", ", line 1: process: first_port must not be above last_port"),
         ("[flow]\nrelease_below = 11", ", line 1: flow: release_below must not be above refuse_at"),
+        ("[messages]\nwarn_depth = 501", ", line 1: messages: warn_depth must not be above critical_depth"),
         ("[strain]\ncpu_degraded = 95", ", line 1: strain: cpu_degraded must not be above cpu_critical"),
     ],
 )

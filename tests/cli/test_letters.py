@@ -49,6 +49,10 @@ def test_an_agent_writes_to_another_bot_which_gets_it_as_a_turn(hive: Operator) 
     message = show(hive, sent)
     assert (message["from_bot"], message["to_bot"], message["priority"]) == ("BOT-001", "BOT-002", 1)
     assert (message["state"], message["tries"], message["text"]) == ("read", 1, "touch came")
+    rows = [json.loads(line) for line in (hive.folder.logs / "bot-messaging.jsonl").read_text().splitlines()]
+    told = [(row["event"], row["from_bot"], row["priority"]) for row in rows if row["message_id"] == sent]
+    assert told[:2] == [("message_queued", "BOT-001", 1), ("message_delivered", "BOT-001", 1)]
+    assert not any(sent in row["message_id"] for row in rows if row["message_id"] != sent), "told once"
     answer = hive.ok("send", "BOT-002", f"deia-tui msg reply {sent} touch answered").split()[0]
     until_exists(hive.folder.workspace("BOT-001") / "answered")
     assert show(hive, answer)["reply_to"] == sent

@@ -16,6 +16,7 @@ from deia_tui.core.breaker import Phase
 from deia_tui.core.commands import KillBot, LaunchBots, ReadLetter, SendLetter, SendMessage, StopBot
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.letters import Letter, LetterState
+from deia_tui.core.state import Alert
 from deia_tui.hive.hive import Hive
 
 from .conftest import HiveInTest
@@ -220,7 +221,7 @@ async def test_what_was_marked_as_read_is_not_given_to_the_agent(lab: HiveInTest
 
 
 async def test_a_storm_of_letters_is_refused_and_says_when_to_come_back(lab: HiveInTest) -> None:
-    lab.configure(AGENTS + "unread_sent = 7\n")
+    lab.configure(AGENTS + "unread_sent = 7\nwarn_depth = 20\ncritical_depth = 22\n")
     async with lab.supervised() as hive:
         await hive.submit(LaunchBots(what="reader", count=4))
         for bot_id in ("BOT-002", "BOT-003", "BOT-004"):
@@ -245,6 +246,16 @@ async def test_a_storm_of_letters_is_refused_and_says_when_to_come_back(lab: Hiv
         assert own.retry_after_s and depth.retry_after_s
         await flood("BOT-002", "human", priority=0)
         assert len(await hive.unread_letters("BOT-002")) == 15, "what is urgent has a reserve"
+        await lab.until(lambda: any(one.level == "critical" for one in open_alerts(lab)))
+        assert [one.text for one in open_alerts(lab)] == ["22 messages between bots wait, most of them for BOT-002"]
+        for letter in await hive.unread_letters("BOT-002"):
+            await hive.submit(ReadLetter(letter_id=letter.letter_id))
+        await lab.until(lambda: not open_alerts(lab))
+
+
+def open_alerts(lab: HiveInTest) -> list[Alert]:
+    """Those that tell of too many letters."""
+    return [one for one in lab.state.alerts if one.kind == "messages-waiting" and one.cleared_at is None]
 
 
 REFUSED = (
