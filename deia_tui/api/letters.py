@@ -77,7 +77,7 @@ Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 
 def letter_routes(client: Letters) -> APIRouter:
     router = APIRouter(prefix="/api/messages", tags=["messages between bots"])
-    one = _example(_LETTER)
+    single = _example(_LETTER)
     several = _example([_LETTER])
 
     @router.post("", status_code=201, responses={**_example({"message_id": _ID}, 201), **refusals(403, 404, 422, 429)})
@@ -109,9 +109,10 @@ def letter_routes(client: Letters) -> APIRouter:
     ) -> list[dict[str, Any]]:
         """Newest first. With `bot_id` and `with` it is the conversation of two bots."""
         reader = request.state.bot_id
-        if reader is not None and reader not in (bot_id, partner if bot_id else None):
+        one, other = (partner, None) if bot_id is None else (bot_id, partner)
+        if reader not in (None, one, other):
             raise CommandRejected(f"{reader} is a bot: it reads its own messages only.", status=403)
-        found = await client.letters(bot_id=bot_id, partner=partner, offset=offset, limit=limit)
+        found = await client.letters(bot_id=one, partner=other, offset=offset, limit=limit)
         return [letterreport.letter(letter) for letter in found]
 
     @router.get("/status", responses=_example(_STATUS))
@@ -126,12 +127,12 @@ def letter_routes(client: Letters) -> APIRouter:
             raise CommandRejected(f"{request.state.bot_id} is a bot: it reads its own messages only.", status=403)
         return [letterreport.letter(letter) for letter in await client.unread_letters(bot_id, limit=limit)]
 
-    @router.get("/{message_id}", responses={**one, **refusals(403, 404)})
+    @router.get("/{message_id}", responses={**single, **refusals(403, 404)})
     async def get_message(request: Request, message_id: str) -> dict[str, Any]:
         """Reading it here does not mark it as read."""
         return letterreport.letter(await _visible(client, message_id, request.state.bot_id))
 
-    @router.post("/{message_id}/read", responses={**one, **refusals(403, 404, 409)})
+    @router.post("/{message_id}/read", responses={**single, **refusals(403, 404, 409)})
     async def mark_as_read(request: Request, message_id: str) -> dict[str, Any]:
         """Its bot's agent is not given it any more, if it was not already."""
         reader = request.state.bot_id

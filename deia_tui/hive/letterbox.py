@@ -143,8 +143,8 @@ def check_letter(letter: SendLetter) -> None:
         raise CommandRejected("The message is no valid Unicode: half a character is in it.", status=400) from None
     if size > MAX_TEXT:
         raise CommandRejected("The message is longer than 64 KiB: put it into a file and send its path.", status=413)
-    if not letter.from_bot.strip() or len(letter.from_bot) > MAX_SENDER:
-        raise CommandRejected(f"The sender's name must have 1 to {MAX_SENDER} characters.", status=400)
+    if not letter.from_bot.strip() or not letter.from_bot.isprintable() or len(letter.from_bot) > MAX_SENDER:
+        raise CommandRejected(f"The sender's name must have 1 to {MAX_SENDER} printable characters.", status=400)
     if letter.from_bot == letter.to_bot:
         raise CommandRejected(f"{letter.to_bot} cannot write to itself.", status=400)
     if letter.priority not in PRIORITIES:

@@ -59,6 +59,7 @@ async def test_a_human_sends_looks_and_marks_as_read(api: Api) -> None:
     assert [one["message_id"] for one in between] == [answer, urgent]
     assert between[0]["reply_to"] == urgent
     assert len((await client.get("/api/messages", params={"limit": 2})).json()) == 2
+    assert len((await client.get("/api/messages", params={"with": "BOT-003"})).json()) == 2
     status = (await client.get("/api/messages/status")).json()
     assert status["counts"] == {"pending": 3, "delivered": 0, "read": 0, "failed": 0, "expired": 0}
     assert status["pending_for"] == {"BOT-002": 2, "BOT-003": 1} and status["oldest_s"] >= 0
@@ -77,6 +78,7 @@ async def test_what_cannot_be_is_a_sentence(api: Api) -> None:
         ({"to_bot": "BOT-001", "text": "x", "ttl_s": 0}, 422, "ttl_s"),
         ({"to_bot": "BOT-001", "text": "x", "reply_to": "gone"}, 404, "no message 'gone' to answer"),
         ({"to_bot": "BOT-001", "text": "x", "from_bot": "BOT-001"}, 400, "cannot write to itself"),
+        ({"to_bot": "BOT-001", "text": "x", "from_bot": "a\nb"}, 400, "1 to 128 printable characters"),
     ):
         answer = await client.post("/api/messages", json=body)
         assert answer.status_code == status and sentence in answer.json()["detail"], answer.text
@@ -102,7 +104,7 @@ async def test_a_bot_writes_and_reads_in_its_own_name_only(api: Api) -> None:
     own = sent.json()["message_id"]
     letter = (await client.get(f"/api/messages/{own}", headers=mine)).json()
     assert (letter["from_bot"], letter["to_bot"]) == ("BOT-001", "BOT-002")
-    for allowed in ("/inbox/BOT-001", "?bot_id=BOT-001", "?bot_id=BOT-002&with=BOT-001", "/status"):
+    for allowed in ("/inbox/BOT-001", "?bot_id=BOT-001", "?with=BOT-001", "?bot_id=BOT-002&with=BOT-001", "/status"):
         assert (await client.get(f"/api/messages{allowed}", headers=mine)).status_code == 200, allowed
     forged = {"to_bot": "BOT-003", "text": "hi", "from_bot": "BOT-002"}
     refused = [
@@ -111,7 +113,7 @@ async def test_a_bot_writes_and_reads_in_its_own_name_only(api: Api) -> None:
         await client.post(f"/api/messages/{own}/read", headers=mine),
         *[
             await client.get(f"/api/messages{path}", headers=mine)
-            for path in ("", "?bot_id=BOT-002", "?bot_id=BOT-002&with=BOT-003", "?with=BOT-001", "/inbox/BOT-002")
+            for path in ("", "?bot_id=BOT-002", "?bot_id=BOT-002&with=BOT-003", "?with=BOT-002", "/inbox/BOT-002")
         ],
         await client.get(f"/api/messages/{others}", headers=mine),
     ]
