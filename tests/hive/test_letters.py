@@ -13,7 +13,16 @@ import pytest
 from deia_tui.core import events as ev
 from deia_tui.core.bots import BotState
 from deia_tui.core.breaker import Phase
-from deia_tui.core.commands import KillBot, LaunchBots, ReadLetter, SendLetter, SendMessage, StopBot
+from deia_tui.core.commands import (
+    AddTask,
+    CancelTask,
+    KillBot,
+    LaunchBots,
+    ReadLetter,
+    SendLetter,
+    SendMessage,
+    StopBot,
+)
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.letters import Letter, LetterState
 from deia_tui.core.state import Alert
@@ -341,3 +350,17 @@ async def test_what_became_of_a_letter_is_written_down_once_the_store_takes_it(l
         await reached(hive, letter_id, LetterState.READ)
         assert len(await told(hive, ev.LetterRead, letter_id)) == 1
         assert len(texts(lab)) == 2
+
+
+async def test_while_the_hive_is_strained_what_is_not_important_waits(lab: HiveInTest) -> None:
+    lab.configure(AGENTS + "[strain]\nqueue_degraded = 1\nqueue_critical = 9\n")
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="reader", count=2))
+        await hive.submit(StopBot(bot_id="BOT-001"))
+        [task_id] = await hive.submit(AddTask(text="waits for its bot", to="BOT-001"))
+        await lab.until(lambda: hive.snapshot().work.strain == "degraded")
+        low, normal = await send(hive, "low", priority=3), await send(hive, "normal")
+        await reached(hive, normal, LetterState.READ)
+        assert (await reached(hive, low, LetterState.PENDING)).attempt == 0
+        await hive.submit(CancelTask(task_id=task_id))
+        await reached(hive, low, LetterState.READ)
