@@ -8,7 +8,7 @@ from deia_tui.core.letters import Letter, LetterState
 from deia_tui.core.state import first_line
 from deia_tui.core.text import clean, clean_lines
 from deia_tui.ui.theme import Glyphs, Ink, Spans
-from deia_tui.ui.wrapping import cut, wrap
+from deia_tui.ui.wrapping import cut, wrap, wrap_spans
 
 _STATE = 12
 UNREAD = frozenset({LetterState.PENDING, LetterState.DELIVERED})
@@ -110,14 +110,13 @@ def _letter(letter: Letter, width: int, glyphs: Glyphs) -> list[Spans]:
     at = time.strftime("%H:%M:%S", time.localtime(letter.sent_at))
     answers = f"  answers {clean(letter.reply_to)}" if letter.reply_to else ""
     when = time.strftime(" %H:%M:%S", time.localtime(letter.since)) if letter.state is not LetterState.PENDING else ""
-    lines: list[Spans] = [
-        (
-            (f"{clean(letter.from_bot)} → {clean(letter.to_bot)}  ", Ink.BOT),
-            (f"{at}  P{letter.priority}  ", Ink.FAINT),
-            (f"{seen.glyph} {seen.word}{when}", seen.ink),
-            (answers, Ink.FAINT),
-        )
-    ]
+    head: Spans = (
+        (f"{clean(letter.from_bot)} → {clean(letter.to_bot)}  ", Ink.BOT),
+        (f"{at}  P{letter.priority}  ", Ink.FAINT),
+        (f"{seen.glyph} {seen.word}{when}", seen.ink),
+        (answers, Ink.FAINT),
+    )
+    lines = wrap_spans(head, width)
     lines += [((line, Ink.TEXT),) for line in wrap(clean_lines(letter.text).strip("\n"), width)]
     if letter.error:
         lines += [((line, Ink.BAD),) for line in wrap(clean(letter.error), width)]

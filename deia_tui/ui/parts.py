@@ -111,8 +111,9 @@ _BOXES: dict[str, tuple[str, Ink]] = {
 }
 
 
-def leave(part: Leave, glyphs: Glyphs, width: int, *, is_open: bool, in_time: bool) -> list[Spans]:
-    """A request that waits, with its keys and the time that is left (if it is still `in_time`); or how it ended."""
+def leave(part: Leave, glyphs: Glyphs, width: int, *, is_open: bool, in_time: bool, how: str = "") -> list[Spans]:
+    """A request that waits, with its keys (or `how` else it is answered) and the time that is left, if it is still
+    `in_time`; or how it ended."""
     what = clean(wanted(part.request))
     if part.outcome is not None or not in_time:
         ended = _OUTCOMES[part.outcome or "cancelled"]
@@ -123,7 +124,7 @@ def leave(part: Leave, glyphs: Glyphs, width: int, *, is_open: bool, in_time: bo
         return [fold_line(glyphs, width, over, is_open=is_open), *_input(part, width, Ink.DIM, is_open)]
     left = max(0.0, part.expires_at - time.time())
     head: Spans = ((f"{glyphs.asking} asks  ", Ink.WARN), (what, Ink.STRONG))
-    keys = f"{answers.keys(part.request)} · {minutes(left)} left"
+    keys = f"{how or answers.keys(part.request)} · {minutes(left)} left"
     lines = [fold_line(glyphs, width, head, is_open=is_open), *_input(part, width, Ink.TEXT, is_open)]
     return [*lines, *(((f"    {line}", Ink.NEWS),) for line in wrap(keys, width - 4))]
 

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from deia_tui.core.bots import Activity, BotState
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import BotView, HiveState, Series
-from deia_tui.core.text import clean
+from deia_tui.core.text import clean, shorten
 from deia_tui.core.wording import doing, waiting_for
 from deia_tui.ui.theme import Glyphs, Ink, Spans
 from deia_tui.ui.wrapping import cut
@@ -16,6 +16,8 @@ from deia_tui.ui.wrapping import cut
 WARN_PERCENT, BAD_PERCENT = 60.0, 85.0
 _STATE_WIDTH = 10
 _NOW_ENOUGH = 30
+_ID_MOST = 12
+"""Of a task's id beside what is done."""
 _NOT_MEASURED = (BotState.STOPPED, BotState.EXITED, BotState.FATAL, BotState.BACKOFF)
 
 
@@ -117,12 +119,16 @@ def live_columns(bot: BotView, series: Series | None, columns: Columns, glyphs: 
     )
 
 
-def other_columns(bot: BotView, state: HiveState, columns: Columns, glyphs: Glyphs, now: float) -> Spans:
-    """State, breaker, id, agent and what the bot is doing at `now` (unix seconds)."""
+def other_columns(
+    bot: BotView, state: HiveState, columns: Columns, glyphs: Glyphs, now: float, *, task_id: str = ""
+) -> Spans:
+    """State, breaker, id, agent and what the bot is doing at `now` (unix seconds), with the id of its task."""
     seen = look(bot, glyphs)
     agent = clean(bot.spec.template or bot.spec.agent.name)
     breaker, breaker_ink = breaker_glyph(bot.breaker, glyphs)
     text = clean(doing(bot, state, now))
+    if task_id and bot.activity is not Activity.IDLE:
+        text = f"{clean(shorten(task_id, _ID_MOST))} {text}"
     troubled = bot.state is BotState.RUNNING and (bot.trouble or waiting_for(bot, state, now))
     return (
         (f"{seen.glyph} {seen.word.ljust(_STATE_WIDTH - 2)}  ", seen.ink),

@@ -8,6 +8,7 @@ from deia_tui.core.state import HiveState
 from deia_tui.core.tasks import ENDED, WAITING, Task, TaskState
 from deia_tui.core.text import clean
 from deia_tui.core.waits import why_waiting
+from deia_tui.core.wording import waiting_for
 from deia_tui.core.work import WorkView
 from deia_tui.ui.parts import minutes, seconds
 from deia_tui.ui.theme import Glyphs, Ink, Spans
@@ -121,7 +122,7 @@ def since(task: Task, now: float) -> str:
 def other_columns(task: Task, columns: Columns, note: str, glyphs: Glyphs) -> Spans:
     seen = look(task, glyphs)
     note_ink = Ink.WARN if seen.ink is Ink.WARN else seen.note
-    task_id = cut(clean(task.task_id), columns.id - 2) + "  " if columns.id else ""
+    task_id = short(task.task_id, columns.id - 2) + "  " if columns.id else ""
     return (
         (f"{seen.glyph} {seen.word}".ljust(_STATE), seen.ink),
         (f"P{task.priority}  ", Ink.NEWS if task.priority == 0 else Ink.DIM),
@@ -136,11 +137,12 @@ def note(task: Task, state: HiveState, work: WorkView, now: float, standing: Map
     match task.state:
         case TaskState.RUNNING:
             bot = state.bots.get(task.bot_id)
-            plan = bot.plan if bot is not None and bot.message_id == task.message_id else None
-            steps = f" · {plan[0]} of {plan[1]} steps" if plan else ""
-            return f"{task.bot_id}{steps}{_tries(task)}"
+            at_it = bot if bot is not None and bot.message_id == task.message_id else None
+            steps = f"{at_it.plan[0]} of {at_it.plan[1]} steps" if at_it is not None and at_it.plan else ""
+            held_up = waiting_for(at_it, state, now) if at_it is not None else ""
+            return " · ".join(filter(None, (task.bot_id, held_up or steps, _tries(task))))
         case TaskState.SCHEDULED:
-            return f"{task.bot_id} has other work first{_tries(task)}"
+            return " · ".join(filter(None, (f"next for {task.bot_id}", _tries(task))))
         case TaskState.DONE:
             took = "" if task.started_at is None or task.ended_at is None else seconds(task.ended_at - task.started_at)
             return " · ".join(filter(None, (task.bot_id, took)))
@@ -160,7 +162,13 @@ def undone(task: Task, standing: Mapping[str, TaskState]) -> dict[str, str]:
 
 
 def _tries(task: Task) -> str:
-    return f" · try {task.tries}" if task.tries > 1 else ""
+    return f"try {task.tries}" if task.tries > 1 else ""
+
+
+def short(task_id: str, width: int) -> str:
+    """An id in `width` cells: ends tell more of them apart than beginnings."""
+    name = clean(task_id)
+    return cut(name, width) if len(name) <= width or width < 10 else f"{name[: width - 9]}…{name[-8:]}"
 
 
 def matches(task: Task, words: Sequence[str], note: str, glyphs: Glyphs) -> bool:

@@ -22,7 +22,8 @@ Foldable = int
 class Turn:
     """A message and its answer so far. `places` says which of the lines drawn last belong to what can be opened."""
 
-    def __init__(self, turn: ChatTurn, *, formatted: bool = False) -> None:
+    def __init__(self, turn: ChatTurn, *, formatted: bool = False, how_to_answer: str = "") -> None:
+        """`formatted`: what is said is Markdown. `how_to_answer`: what answers a request where its keys do not."""
         self.message_id = turn.message_id
         self.original = turn.text
         self.sender = clean(turn.sender)
@@ -38,6 +39,7 @@ class Turn:
         self._stop_reason = turn.stop_reason
         self._took_s = turn.ended_at - turn.asked_at if turn.ended_at else None
         self._formatted = formatted
+        self._how_to_answer = how_to_answer
         self._seq = turn.answer_seq
         self._texts: dict[Foldable, Streamed] = {}
         self._drawn: dict[Foldable, tuple[object, list[Spans]]] = {}
@@ -95,7 +97,7 @@ class Turn:
     def lines(self, bot_id: str, width: int, offer: str = "", glyphs: Glyphs = UNICODE) -> list[Spans]:
         """Everything of this turn in `width` cells, with what one can do about it, a blank line at its end."""
         at = time.strftime("%H:%M", time.localtime(self.asked_at))
-        who = "you" if self.sender == "human" else self.sender
+        who = "you" if self.sender.casefold() == "human" else self.sender
         errand = f"  {self.errand}" if self.errand else ""
         lines: list[Spans] = [((f"{who}  ", Ink.YOU), (at, Ink.FAINT), (errand, Ink.NEWS))]
         lines += [((line, Ink.TEXT),) for line in wrap(self.text, width)]
@@ -177,7 +179,8 @@ class Turn:
             case Plan():
                 return parts.plan(part, width)
             case Leave():
-                return parts.leave(part, glyphs, width, is_open=is_open, in_time=not self.ended)
+                how = self._how_to_answer
+                return parts.leave(part, glyphs, width, is_open=is_open, in_time=not self.ended, how=how)
             case Omitted(count=count):
                 return [((f"… {count} earlier steps are in the bot's log", Ink.DIM),)]
             case Used():

@@ -128,7 +128,8 @@ class Life:
         for number in range(40):
             pair = self.random.sample(self.names[:9], 2)
             letter_id = hive.letter(pair[0], pair[1], self.random.choice(LETTERS), at=now - 4000 + 100 * number)
-            of: dict[str, Any] = {"at": now - 3900 + 100 * number, "letter_id": letter_id, "to_bot": pair[1]}
+            of: dict[str, Any] = {"at": now - 3900 + 100 * number, "letter_id": letter_id, "priority": 2}
+            of |= {"from_bot": pair[0], "to_bot": pair[1]}
             match self.random.randrange(6) if number < 36 else 5:
                 case 0 | 1 | 2:
                     hive.record(ev.LetterRead(**of))

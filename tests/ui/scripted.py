@@ -343,7 +343,7 @@ class ScriptedHive:
                 )
             case ev.TaskStarted():
                 attempts[-1] = replace(attempts[-1], started_at=event.at)
-            case ev.TaskDone() | ev.TaskPutBack() | ev.TaskDied():
+            case ev.TaskDone() | ev.TaskPutBack() | ev.TaskDied() if attempts:
                 outcome, error = outcome_of(event)
                 attempts[-1] = replace(attempts[-1], ended_at=event.at, outcome=outcome, error=error)
 
@@ -396,8 +396,9 @@ class ScriptedHive:
             case cmd.SendLetter():
                 return [self.letter(command.from_bot, command.to_bot, command.text, priority=command.priority)]
             case cmd.ReadLetter(letter_id=letter_id, by=by):
-                to_bot = self._letters[letter_id].to_bot
-                self.record(ev.LetterRead(at=now, letter_id=letter_id, to_bot=to_bot, by=by))
+                letter = self._letters[letter_id]
+                of = {"from_bot": letter.from_bot, "to_bot": letter.to_bot, "priority": letter.priority}
+                self.record(ev.LetterRead(at=now, letter_id=letter_id, by=by, **of))
             case _:
                 pass
         return []

@@ -14,6 +14,7 @@ from textual import events
 from deia_tui.core import events as ev
 from deia_tui.core.bots import AgentSpec
 from deia_tui.core.client import Launchable
+from deia_tui.core.tasks import Candidate
 from deia_tui.core.turns import Diff, PlanEntry, ToolCall, Usage
 from tests.ui.screens import Screen, shown
 from tests.ui.scripted import ScriptedHive
@@ -56,6 +57,23 @@ def hostile_hive() -> ScriptedHive:
     )
     hive.alert("BOT-001", f"alert {TRAP}", action=f"action {TRAP}")
     hive.record(ev.BotGaveUp(at=time.time(), bot_id="BOT-001", reason=f"reason {TRAP}"))
+    return hive
+
+
+def hostile_work() -> ScriptedHive:
+    """Tasks and messages between bots with a trap in every text of them."""
+    hive = ScriptedHive()
+    hive.run("BOT-001")
+    of: dict[str, Any] = {"sender": f"sender {TRAP}", "source": f"source {TRAP}", "after": (f"after {TRAP}",)}
+    task_id = hive.queue(f"id {TRAP}", f"title {TRAP}", f"text {TRAP}\nend-of-text", **of)
+    hive.assign(task_id, "BOT-001", reasons=(f"reason {TRAP}",))
+    hive.end_task(task_id, "dead", error=f"error {TRAP}")
+    hive.record(ev.TaskFiled(at=time.time(), task_id=task_id, response=f"response {TRAP}"))
+    hive.queue("T-2", f"held {TRAP}", to=f"to {TRAP}", held=f"why {TRAP}")
+    hive.choice, hive.reasons = (Candidate(f"bot {TRAP}", 0.5),), (f"choice {TRAP}",)
+    letter_id = hive.letter(f"from {TRAP}", "BOT-001", f"letter {TRAP}\nend-of-letter", reply_to=f"reply {TRAP}")
+    failed = {"letter_id": letter_id, "from_bot": "x", "to_bot": "BOT-001", "priority": 2}
+    hive.record(ev.LetterFailed(at=time.time(), reason=f"failed {TRAP}", **failed))
     return hive
 
 
@@ -126,6 +144,27 @@ def test_no_sequence_of_a_bot_reaches_a_real_terminal() -> None:
     assert b"stolen title\x07" not in written
     assert "\x9b".encode() not in written
     assert "\u202e".encode() not in written
+
+
+async def test_work_and_messages_are_shown_and_nothing_more() -> None:
+    async with shown(hostile_work(), size=(190, 60)) as screen:
+        await screen.press("w")
+        await screen.sees("held", "why", "bot", "choice")
+        assert harmless(screen)
+        await screen.press("j", "x")
+        await screen.sees("end-of-text", "sender", "source", "after", "error", "response", "reason")
+        assert harmless(screen)
+        await screen.press("r")
+        await screen.sees("Trying id")
+        assert harmless(screen)
+        await screen.press("t")
+        assert screen.app.focused is not None
+        screen.app.focused.post_message(events.Paste(f"pasted {TRAP}\nsecond line"))
+        await screen.sees("pasted", "second line")
+        assert harmless(screen)
+        await screen.press("escape", "m")
+        await screen.sees("end-of-letter", "failed", "reply")
+        assert harmless(screen)
 
 
 async def test_what_an_agent_asks_is_shown_and_nothing_more() -> None:

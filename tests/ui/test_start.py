@@ -29,7 +29,16 @@ def test_which_terminals_get_ascii(environ: dict[str, str], ascii: bool) -> None
 
 
 def test_nothing_heavy_is_imported_before_the_first_paint() -> None:
-    heavy = ("markdown_it", "textual.widgets._markdown", "textual.widgets._text_area", "fastapi", "pydantic", "sqlite3")
+    heavy = (
+        "deia_tui.ui.modes.work",
+        "deia_tui.ui.modes.messages",
+        "markdown_it",
+        "textual.widgets._markdown",
+        "textual.widgets._text_area",
+        "fastapi",
+        "pydantic",
+        "sqlite3",
+    )
     code = f"import sys, deia_tui.console, deia_tui.ui.app; print([name for name in {heavy!r} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

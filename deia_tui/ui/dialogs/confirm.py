@@ -18,18 +18,19 @@ class ConfirmDialog(ModalScreen[bool]):
     ]
     AUTO_FOCUS = "#cancel"
 
-    def __init__(self, question: str, detail: str, *, yes: str) -> None:
+    def __init__(self, question: str, detail: str, *, yes: str, no: str = "Cancel") -> None:
         super().__init__()
         self._question = question
         self._detail = detail
         self._yes = yes
+        self._no = no
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = Content(clean(self._question))
             yield Static(Content(clean(self._detail)), classes="detail")
             with Horizontal(classes="buttons"):
-                yield Button("Cancel", id="cancel", compact=True)
+                yield Button(Content(self._no), id="cancel", compact=True)
                 yield Button(Content(self._yes), id="yes", variant="error", compact=True)
 
     @on(Button.Pressed)

@@ -182,7 +182,8 @@ class WorkMode(Mode):
             detail = "Its bot is interrupted, and what it did by now is not undone."
             if len(tasks) > 1:
                 detail = f"Bots work on {running} of them: they are interrupted, and what they did is not undone."
-            self._ask(f"Cancel {_name(tasks)}?", detail, "Cancel it", commands, f"Cancelled {_name(tasks)}")
+            done = f"Cancelled {_name(tasks)}"
+            self._ask(f"Cancel {_name(tasks)}?", detail, commands, done, yes="Cancel work", no="Let it go on")
         else:
             self._give(commands, f"Cancelled {_name(tasks)}")
 
@@ -208,7 +209,7 @@ class WorkMode(Mode):
         many = f"{len(dead):,} dead task{'' if len(dead) == 1 else 's'}"
         detail = "Their tries are counted anew: what killed them may do it again."
         commands = [cmd.RetryTask(task_id=task_id) for task_id in dead]
-        self._ask(f"Retry {many}?", detail, "Retry", commands, f"Trying {many} again")
+        self._ask(f"Retry {many}?", detail, commands, f"Trying {many} again", yes="Retry", no="Cancel")
 
     def action_hold(self) -> None:
         tasks = [task for task in self._meant_tasks() if task.state not in ENDED]
@@ -254,13 +255,16 @@ class WorkMode(Mode):
         else:
             self._say("A task that has ended can only be tried again.")
 
-    def _ask(self, question: str, detail: str, yes: str, commands: Sequence[cmd.Command], done: str) -> None:
+    def _ask(
+        self, question: str, detail: str, commands: Sequence[cmd.Command], done: str, *, yes: str, no: str
+    ) -> None:
         if not self._orders.allowed():
             return
         from deia_tui.ui.dialogs.confirm import ConfirmDialog
 
         self.app.push_screen(
-            ConfirmDialog(question, detail, yes=yes), lambda meant: self._give(commands, done) if meant else None
+            ConfirmDialog(question, detail, yes=yes, no=no),
+            lambda meant: self._give(commands, done) if meant else None,
         )
 
     def _give(self, commands: Sequence[cmd.Command], done: str, *, keep: bool = False) -> None:

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from deia_tui.core.state import Snapshot, Telemetry
 from deia_tui.core.text import clean
 from deia_tui.core.wording import doing
+from deia_tui.core.work import NO_WORK
 from deia_tui.ui import rows
 from deia_tui.ui.theme import Glyphs, Spans
 from deia_tui.ui.widgets.filter import Filter
@@ -72,7 +73,9 @@ class BotTable(Table):
         bot = self.snapshot.state.bots[key]
         series = self.telemetry.bots.get(key)
         live = rows.live_columns(bot, series, self.columns, self.glyphs, marked=key in self.marked)
-        return live, rows.other_columns(bot, self.snapshot.state, self.columns, self.glyphs, time.time())
+        task_id = self.snapshot.work.bots.get(key, NO_WORK).running
+        state, now = self.snapshot.state, time.time()
+        return live, rows.other_columns(bot, state, self.columns, self.glyphs, now, task_id=task_id)
 
     def empty(self) -> str:
         if not self.snapshot.seq:

@@ -49,7 +49,7 @@ class TaskView(Lines):
         opened = self._turn.opened if self._turn is not None else set()
         answer = detail.answer if detail else None
         same = answer is not None and self._turn is not None and self._turn.message_id == answer.message_id
-        self._turn = None if answer is None else Turn(answer, formatted=formatted)
+        self._turn = None if answer is None else Turn(answer, formatted=formatted, how_to_answer="p answers it")
         if self._turn is not None and same:
             self._turn.opened = opened
 
