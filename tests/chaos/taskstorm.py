@@ -40,6 +40,7 @@ _QUICK = """
 [tasks]
 backoff_base_s = 0.2
 backoff_max_s = 1.0
+ageing_s = 3.0
 """
 VERDICTS: tuple[Verdict, ...] = (
     *OF_WORK,
