@@ -224,8 +224,8 @@ class Keeper:
             raise CommandRejected(f"{self.bot_id}{process}: {refusal}") from None
 
     async def _withdraw(self, message_ids: frozenset[str], reason: str) -> frozenset[str]:
-        here = message_ids.intersection(self._messages.outbox.unhanded())
-        await self._record(self._messages.end(sorted(here), "interrupted", reason, run=self.life.run))
+        with self._messages.calls.provisional(), self._messages.outbox.keeping(message_ids) as here:
+            await self._record(self._messages.end(sorted(here), "interrupted", reason, run=self.life.run))
         return here
 
     # Reports

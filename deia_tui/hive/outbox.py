@@ -2,8 +2,9 @@
 handed over whenever a run is there."""
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from deia_tui.core.commands import SendMessage
 from deia_tui.core.errors import BotUnreachable, CommandRejected
@@ -25,6 +26,7 @@ class Outbox:
     def __init__(self, waiting: Iterable[MessageQueued] = ()) -> None:
         self._waiting = {message.message_id: message for message in waiting}
         self._handed: set[str] = set()
+        self._kept: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -47,7 +49,17 @@ class Outbox:
 
     def unhanded(self) -> list[str]:
         """What no run has been given yet."""
-        return [message_id for message_id in self._waiting if message_id not in self._handed]
+        return [message_id for message_id in self._waiting if message_id not in self._handed | self._kept]
+
+    @contextlib.contextmanager
+    def keeping(self, message_ids: frozenset[str]) -> Iterator[frozenset[str]]:
+        """Those of them that no run has been given yet, which none is given meanwhile: nothing that is being taken back
+        may be handed over until that is on record."""
+        self._kept = message_ids.intersection(self.unhanded())
+        try:
+            yield self._kept
+        finally:
+            self._kept = frozenset()
 
     def first(self) -> MessageQueued | None:
         """The most urgent that no run has been given yet; a human's before an errand that is as urgent."""
