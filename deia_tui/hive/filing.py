@@ -49,6 +49,7 @@ class Filing:
 
     async def tend(self) -> None:
         """Until cancelled."""
+        await in_thread(lambda _: _forget_drafts(self._folder.responses))
         while True:
             self._ended.clear()
             try:
@@ -137,6 +138,13 @@ def write_new(folder: Path, name: str, data: bytes) -> str:
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def _forget_drafts(folder: Path) -> None:
+    """What a supervisor that was killed had begun to write."""
+    with contextlib.suppress(OSError):
+        for draft in folder.glob(".*-RESPONSE-*.tmp"):
+            draft.unlink()
 
 
 def _says(path: Path, data: bytes) -> bool:

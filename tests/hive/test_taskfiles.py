@@ -249,3 +249,13 @@ async def test_a_folder_that_is_removed_is_made_and_watched_anew(lab: HiveInTest
         drop(tasks / "BOT-001", "x.md", "hello")
         await lab.until(lambda: names(tasks / "BOT-001" / "_archive") == ["x.md"])
         assert os.stat(tasks).st_mode & 0o777 == 0o700
+
+
+async def test_what_a_killed_supervisor_began_to_answer_is_swept_away(lab: HiveInTest) -> None:
+    draft = lab.folder.responses / ".2026-01-31-0930-BOT-001-HUMAN-RESPONSE-hello-complete.md.4711.tmp"
+    theirs = lab.folder.responses / ".notes.tmp"
+    for path in (draft, theirs):
+        path.write_text("half of i")
+    async with lab.supervised():
+        await lab.until(lambda: not draft.exists())
+        assert theirs.exists()
