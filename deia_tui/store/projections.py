@@ -25,8 +25,11 @@ async def write(folder: Folder, snapshot: Snapshot, *, registry_version: int, no
 async def write_heartbeats(folder: Folder, heartbeats: Mapping[str, dict[str, Any]]) -> None:
     """One file for each bot, by its id. They are made anew all the time, so none waits for the disk."""
 
-    files = {folder.heartbeat(bot_id): _as_yaml(content) for bot_id, content in heartbeats.items()}
-    await asyncio.to_thread(_write_files, files, sync=False)
+    def write() -> None:
+        files = {folder.heartbeat(bot_id): _as_yaml(content) for bot_id, content in heartbeats.items()}
+        _write_files(files, sync=False)
+
+    await asyncio.to_thread(write)
 
 
 def _as_json(content: dict[str, Any]) -> bytes:
