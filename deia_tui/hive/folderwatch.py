@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 
 from watchfiles import awatch
-from watchfiles._rust_notify import WatchfilesRustInternalError
 
 STEP_MS = 40
 """Changes are told once so long nothing else changed; 25 looks a second cost 0.1 % of a core."""
@@ -30,7 +29,7 @@ class FolderWatch:
         while True:
             self._moved.clear()
             if self._folders:
-                with suppress(OSError, WatchfilesRustInternalError):
+                with suppress(OSError, RuntimeError):  # no watch is left, or its thread failed
                     await self._watch()
             with suppress(TimeoutError):
                 async with asyncio.timeout(AGAIN_S):
