@@ -140,11 +140,10 @@ class TaskQueue:
     ) -> Task | None:
         """The first that is ready, of those for anyone and those for one of `bots`, none of a priority below `worst`.
 
-        `strained`: the most urgent goes first whatever has waited how long, and what is not (P3) waits until it has
-        risen.
+        `strained`: what is least urgent (P3) waits until it has risen.
         """
         self._end_rests(now)
-        best: tuple[float, float, str] | None = None
+        best: tuple[float, str] | None = None
         for addressee in ("", *bots):
             for priority in PRIORITIES[: worst + 1]:
                 lane = self._lanes.get((addressee, priority))
@@ -152,12 +151,11 @@ class TaskQueue:
                 if head is None:
                     continue
                 created_at, task_id = head
-                level = priority - (at - created_at) // self._ageing_s
-                if strained and level >= LOW:
+                if strained and priority == LOW and at - created_at < self._ageing_s:
                     continue
-                key = (max(0.0, level) if strained else 0.0, created_at + self._ageing_s * priority, task_id)
+                key = (created_at + self._ageing_s * priority, task_id)
                 best = key if best is None or key < best else best
-        return self._tasks[best[2]] if best else None
+        return self._tasks[best[1]] if best else None
 
     def take(self, task_id: str) -> None:
         """Nobody else may have it while it is being assigned; a TaskAssigned or `give_back` ends that."""
@@ -271,12 +269,10 @@ class TaskQueue:
 
     def _meet(self, task_id: str) -> None:
         for waiting in self._needed_by.pop(task_id, ()):
-            unmet = self._unmet.get(waiting, set())
-            unmet.discard(task_id)
-            if not unmet:
-                self._unmet.pop(waiting, None)
-                if waiting in self._tasks:
-                    self._place(self._tasks[waiting])
+            self._unmet[waiting].discard(task_id)
+            if not self._unmet[waiting]:
+                del self._unmet[waiting]
+                self._place(self._tasks[waiting])
 
     def _place(self, task: Task) -> None:
         """Into its lane, if it is ready."""
