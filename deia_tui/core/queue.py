@@ -63,17 +63,6 @@ class TaskQueue:
         """Handed to it, begun or not, in the order of their assignment."""
         return [self._tasks[task_id] for task_id in self._with_bot.get(bot_id, ())]
 
-    def movable(self) -> list[Task]:
-        """Tasks for anyone that wait behind others with their bot; first the newest of who has most."""
-        behind = [
-            (place, task)
-            for bot_id in self._with_bot
-            for place, task in enumerate(self.with_bot(bot_id))
-            if place and task.state is TaskState.SCHEDULED and not task.to
-        ]
-        behind.sort(key=lambda one: one[0], reverse=True)
-        return [task for _, task in behind]
-
     def bots_with_tasks(self) -> list[str]:
         return list(self._with_bot)
 
@@ -100,7 +89,9 @@ class TaskQueue:
     @property
     def ready_for_anyone(self) -> int:
         """How many any bot more could begin at once, those included that wait behind others with theirs."""
-        return sum(len(self._lanes.get(("", priority), ())) for priority in PRIORITIES) + len(self.movable())
+        behind = (task for bot_id in self._with_bot for task in self.with_bot(bot_id)[1:])
+        moves = sum(task.state is TaskState.SCHEDULED and not task.to for task in behind)
+        return moves + sum(len(self._lanes.get(("", priority), ())) for priority in PRIORITIES)
 
     @property
     def oldest_at(self) -> float | None:
@@ -177,8 +168,10 @@ class TaskQueue:
         new = fold_task(old, event)
         if new is None or new is old:
             return False
-        if old is not None and old.state in ENDED and new.state in ENDED:
-            self._tasks[new.task_id] = new
+        if old is not None and any({old.state, new.state} <= states for states in (WITH_BOT, ENDED)):
+            self._tasks[new.task_id] = replace(new, text="")  # it stays where it is
+            self._counts[old.state] -= 1
+            self._counts[new.state] += 1
             return True
         if old is not None:
             self._drop(old)

@@ -221,8 +221,9 @@ def test_who_has_what_is_known_by_bot_and_by_message() -> None:
     of_message = queue.of_message("A.1")
     assert of_message is not None
     assert of_message.task_id == "A"
-    assert queue.ready_for_anyone == 0, "its bot is about to begin one"
     queue.note(started("A"), NOW)
+    assert [task.task_id for task in queue.with_bot("B")] == ["A", "B", "C"]
+    assert (queue.count(TaskState.RUNNING), queue.count(TaskState.SCHEDULED)) == (1, 2)
     assert queue.ready_for_anyone == 1, "it lies with a bot that has another to do"
     queue.note(put_back("A"), NOW)
     assert queue.of_message("A.1") is None
