@@ -3,10 +3,11 @@
 import json
 import sqlite3
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 from deia_tui.core import events as ev
-from deia_tui.core.bots import Activity, BotState, ExitRecord, Health, spec_from_json, spec_to_json
+from deia_tui.core.bots import Activity, BotSpec, BotState, ExitRecord, Health, spec_from_json, spec_to_json
 from deia_tui.core.breaker import Phase
 from deia_tui.core.codec import decode, encode
 from deia_tui.core.state import Approval, BotView, HiveState, Session, fold
@@ -81,7 +82,13 @@ def bot_values(row: BotRow) -> Values:
     kept = (getattr(view, name) for name in _VIEW_COLUMNS)
     session = None if view.session is None else json.dumps(encode(view.session))
     beside = (session, json.dumps(view.grants))
-    return (view.bot_id, json.dumps(spec_to_json(view.spec)), exit, row.created_at, row.first_run, *kept, *beside)
+    return (view.bot_id, _spec_text(view.spec), exit, row.created_at, row.first_run, *kept, *beside)
+
+
+@lru_cache(maxsize=1000)
+def _spec_text(spec: BotSpec) -> str:
+    """It is written with every change of its bot, and hardly ever changes itself."""
+    return json.dumps(spec_to_json(spec))
 
 
 def run_values(row: RunRow) -> Values:
