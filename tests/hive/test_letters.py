@@ -51,7 +51,8 @@ backoff_base_s = 0.05
 
 
 async def send(hive: Hive, text: str, to: str = "BOT-002", **more: object) -> str:
-    [letter_id] = await hive.submit(SendLetter(from_bot="BOT-001", to_bot=to, text=text, **more))  # type: ignore[arg-type]
+    letter = {"from_bot": "BOT-001", "to_bot": to, "text": text, **more}
+    [letter_id] = await hive.submit(SendLetter(**letter))  # type: ignore[arg-type]
     return letter_id
 
 
@@ -364,3 +365,18 @@ async def test_while_the_hive_is_strained_what_is_not_important_waits(lab: HiveI
         assert (await reached(hive, low, LetterState.PENDING)).attempt == 0
         await hive.submit(CancelTask(task_id=task_id))
         await reached(hive, low, LetterState.READ)
+
+
+async def test_a_paused_bot_is_given_no_letter(lab: HiveInTest) -> None:
+    lab.configure(AGENTS)
+    pause = lab.folder.controls / "BOT-002-PAUSE"
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="reader", count=2))
+        pause.touch()
+        await lab.until(lambda: lab.bot("BOT-002").paused)
+        letter_id = await send(hive, "when you are back")
+        other = await send(hive, "and you?", to="BOT-001", from_bot="human")
+        await reached(hive, other, LetterState.READ)
+        assert (await reached(hive, letter_id, LetterState.PENDING)).attempt == 0
+        pause.unlink()
+        await reached(hive, letter_id, LetterState.READ)
