@@ -34,7 +34,7 @@ KEYS: tuple[Key, ...] = (
         label="Hive",
         help="The bots, their chats and logs, the alerts",
         group="Console",
-        footer=3,
+        footer=11,
         panes=("tasks", "task", "letters", "letter", "inboxes"),
     ),
     Key(

@@ -96,7 +96,7 @@ def fit(width: int, *, longest_id: int) -> Columns:
 
 
 def headings(columns: Columns) -> Spans:
-    task_id = "ID".ljust(columns.id)
+    task_id = "ID".ljust(columns.id) if columns.id else ""
     text = (
         f"{'SINCE'.rjust(1 + _AGE)}  {'STATE'.ljust(_STATE)}PRI {task_id}{'TITLE'.ljust(columns.title)}  BOT OR REASON"
     )

@@ -247,7 +247,7 @@ async def test_a_message_that_was_cut_is_sent_again_by_a_key_and_only_once() -> 
         assert "Send again" not in screen.lines()[-1]
         interrupt(hive, "BOT-001", message)
         await screen.sees("one two", "the bot ended (SIGKILL) before it was done", "e sends it again")
-        assert "e Send again" in screen.lines()[-1]
+        await screen.until(lambda: "e Send again" in screen.lines()[-1])
         assert not hive.given
         await screen.press("e")
         await screen.gave(cmd.SendMessage(bot_id="BOT-001", text="count\n  to ten"))

@@ -48,7 +48,9 @@ class HeaderBar(Canvas):
         room = self.text_width - _cells(marks)
         wide = room >= 100
         spans: Spans = ((" deia  ", Ink.BRAND), *self._tabs(names=room >= 50))
-        for part in (self._counts(words=wide), self._alerts(), self._strain(), self._work(words=wide), self._machine()):
+        strained, well = self._strain()
+        counts, work = self._counts(words=wide), self._work(words=wide)
+        for part in (counts, self._alerts(words=wide), strained, work, well, self._machine()):
             if _cells(spans) + _cells(part) <= room:
                 spans = (*spans, *part)
         spans = (spans[0], *self._folder(room - _cells(spans)), *spans[1:])
@@ -64,27 +66,25 @@ class HeaderBar(Canvas):
             spans += [(f" {mode.capitalize()} ", Ink.CURRENT if mode == self.mode else Ink.DIM), (" ", Ink.TEXT)]
         return (*spans, (" ", Ink.TEXT))
 
-    def _strain(self) -> Spans:
-        """How the hive copes; that all is well is said only by the way."""
-        work = self.snapshot.work
-        ink = {"healthy": Ink.DIM, "degraded": Ink.WARN, "critical": Ink.BAD}[work.strain]
-        return ((f"{work.strain.upper() if work.strain != 'healthy' else work.strain}   ", ink),)
+    def _strain(self) -> tuple[Spans, Spans]:
+        """That the hive copes badly, or well, which is said only where there is room."""
+        match self.snapshot.work.strain:
+            case "healthy":
+                return (), (("healthy   ", Ink.DIM),)
+            case "degraded":
+                return (("DEGRADED   ", Ink.WARN),), ()
+            case "critical":
+                return (("CRITICAL   ", Ink.BAD),), ()
 
     def _work(self, *, words: bool) -> Spans:
         work, glyphs = self.snapshot.work, self.glyphs
         kinds = (
-            (glyphs.idle, "waiting", Ink.TEXT, work.waiting),
-            (glyphs.busy, "running", Ink.GOOD, work.running + work.scheduled),
-            (glyphs.fatal, "dead", Ink.BAD, work.dead),
+            (glyphs.idle, " waiting ", Ink.TEXT, work.waiting),
+            (glyphs.busy, " running ", Ink.GOOD, work.running + work.scheduled),
+            (glyphs.fatal, " dead ", Ink.BAD, work.dead),
         )
-        counted = tuple((glyph, word, ink, many) for glyph, word, ink, many in kinds if many)
-        if not counted:
-            return ()
-        tasks = ("tasks " if words else "T ", Ink.DIM)
-        return (
-            tasks,
-            *((f"{glyph} {many:,}{f' {word}' if words else ''}  ", ink) for glyph, word, ink, many in counted),
-        )
+        counted = [(f"{glyph} {many:,}{word if words else ''} ", ink) for glyph, word, ink, many in kinds if many]
+        return (("tasks ", Ink.DIM), *counted, (" ", Ink.TEXT)) if counted else ()
 
     def _counts(self, *, words: bool) -> Spans:
         if not self.snapshot.seq:
@@ -105,13 +105,13 @@ class HeaderBar(Canvas):
             return (total, *((f"{glyph} {count} {word}  ", ink) for glyph, word, ink, count in counted if count))
         return tuple((f"{glyph} {count} ", ink) for glyph, _, ink, count in counted if count)
 
-    def _alerts(self) -> Spans:
+    def _alerts(self, *, words: bool) -> Spans:
         opened = [alert for alert in self.snapshot.state.alerts if alert.cleared_at is None]
         if not opened:
             return ()
         critical = any(alert.level == "critical" for alert in opened)
-        text = f"{self.glyphs.warning} {len(opened)} alert{'' if len(opened) == 1 else 's'}   "
-        return ((text, Ink.BAD if critical else Ink.WARN),)
+        word = f" alert{'' if len(opened) == 1 else 's'}  " if words else ""
+        return ((f"{self.glyphs.warning} {len(opened)}{word} ", Ink.BAD if critical else Ink.WARN),)
 
     def _machine(self) -> Spans:
         telemetry = self.snapshot.telemetry

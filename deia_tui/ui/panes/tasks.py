@@ -151,8 +151,10 @@ class TasksPane(Vertical):
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
 
-    def watch_snapshot(self, snapshot: Snapshot) -> None:
-        self.table.snapshot = snapshot
+    def watch_snapshot(self, old: Snapshot, new: Snapshot) -> None:
+        self.table.snapshot = new
+        if new.work.strain_reason != old.work.strain_reason:
+            self._say_what_is_shown()
 
     def _tick(self) -> None:
         """A second passed, and somebody may have scrolled."""
@@ -212,7 +214,8 @@ class TasksPane(Vertical):
         self._look_further()
 
     def _say_what_is_shown(self) -> None:
-        parts = []
+        strained = self.snapshot.work.strain_reason
+        parts = [strained] if strained else []
         if self.table.words:
             parts.append(f"{len(self.table.tasks)} found")
         if self.table.marked:

@@ -15,7 +15,7 @@ class Choice(Static, can_focus=True):
         self._options = options
         self.chosen = chosen
 
-    def on_mount(self) -> None:
+    def on_resize(self) -> None:
         self._draw()
 
     def action_step(self, delta: int) -> None:
@@ -33,7 +33,8 @@ class Choice(Static, can_focus=True):
             self._draw()
 
     def _draw(self) -> None:
-        words = [
-            (f" {option} ", "reverse" if place == self.chosen else "dim") for place, option in enumerate(self._options)
-        ]
-        self.update(Content.assemble(*words))
+        """All of them, or the chosen one where there is no room for all."""
+        words = [(f" {option} ", place == self.chosen) for place, option in enumerate(self._options)]
+        if sum(len(word) for word, _ in words) > self.size.width:
+            words = [(" <", False), (f" {self._options[self.chosen]} ", True), ("> ", False)]
+        self.update(Content.assemble(*((word, "reverse" if chosen else "dim") for word, chosen in words)))
