@@ -5,7 +5,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from deia_tui import __version__
 from deia_tui.core.bots import Activity, BotState
 from deia_tui.core.client import HiveClient
-from deia_tui.core.commands import LaunchBots, RestartBot, SendMessage
+from deia_tui.core.commands import AddTask, LaunchBots, RestartBot, SendLetter, SendMessage
 from deia_tui.core.state import HiveState
 from deia_tui.demo.hive import CAST, converse, temporary_hive
 from deia_tui.hive.hive import Hive
@@ -43,6 +43,14 @@ CROWD = (
     "review the retention of logs",
 )
 """What the other bots are asked, each again and again."""
+LETTERS = (
+    "The parser is done: take the branch parse-2.",
+    "Which clock do the tests use? I would pass it in.",
+    "Please review tests/login before the release.",
+    "Wall time. I change it now.",
+    "The export has a column too many since yesterday.",
+    "Thank you, all is green here.",
+)
 
 
 async def pictures() -> None:
@@ -61,6 +69,11 @@ async def pictures() -> None:
             await until(thread, EverythingAtOnce())
             await asyncio.sleep(0.5)
             picture(app, "console")
+            for key, name in (("w", "work"), ("m", "messages")):
+                await pilot.press(key)
+                await asyncio.sleep(2)
+                picture(app, name)
+            await pilot.press("h")
             await pilot.press("question_mark")
             await asyncio.sleep(1)
             picture(app, "help")
@@ -81,8 +94,21 @@ async def pictures() -> None:
 async def with_more(client: HiveClient) -> None:
     """The demo, and a bot for everything in CROWD."""
     bot_ids = await client.submit(LaunchBots(what="acp", count=len(CROWD)))
+    await give_work(client, bot_ids)
     asking = map(partial(keep_asking, client), bot_ids, CROWD)
     await asyncio.gather(converse(client), keep_crashing(client), *asking)
+
+
+async def give_work(client: HiveClient, bot_ids: Sequence[str]) -> None:
+    """Tasks for all of the crowd, one that comes after another, one that is held; and messages between them."""
+    for place, text in enumerate(CROWD * 3):
+        add = AddTask(text=text, to=bot_ids[place % len(bot_ids)], priority=(1, 2, 2, 3)[place % 4], sender="ann")
+        [last] = await client.submit(add)
+    await client.submit(AddTask(text="release it", priority=0, after=(last,), sender="ann"))
+    await client.submit(AddTask(text="announce the release", held="until it is tested", sender="ann"))
+    for place, text in enumerate(LETTERS):
+        from_bot, to_bot = bot_ids[place % 3], bot_ids[(place + 1) % 3]
+        await client.submit(SendLetter(from_bot=from_bot, to_bot=to_bot, text=text))
 
 
 async def keep_crashing(client: HiveClient) -> None:

@@ -51,8 +51,7 @@ class Hive:
             yield self
 
     async def submit(self, command: cmd.Command) -> cmd.Outcome:
-        if not self._house.is_open:
-            raise CommandRejected("The supervisor is still starting: try again in a moment.", status=503)
+        self._check_open()
         match command:
             case cmd.LaunchBots():
                 return await self._house.recruiter.launch(command)
@@ -79,6 +78,10 @@ class Hive:
                 return []
             case _:
                 assert_never(command)
+
+    def _check_open(self) -> None:
+        if not self._house.is_open:
+            raise CommandRejected("The supervisor is still starting: try again in a moment.", status=503)
 
     def snapshot(self) -> Snapshot:
         return self._snapshot
@@ -145,14 +148,17 @@ class Hive:
     async def tasks(
         self, *, states: Collection[TaskState] = (), bot_id: str | None = None, offset: int = 0, limit: int = 200
     ) -> Sequence[Task]:
+        self._check_open()
         return await self._house.store.tasks(states=states, bot_id=bot_id, offset=offset, limit=limit)
 
     async def task(self, task_id: str) -> TaskDetail:
+        self._check_open()
         return await self._house.work.task(task_id)
 
     async def letters(
         self, *, bot_id: str | None = None, partner: str | None = None, offset: int = 0, limit: int = 200
     ) -> Sequence[Letter]:
+        self._check_open()
         return await self._house.store.letters(bot_id=bot_id, partner=partner, offset=offset, limit=limit)
 
     async def letter(self, letter_id: str) -> Letter | None:

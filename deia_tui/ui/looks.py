@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from deia_tui.core.errors import DeiaError
+from deia_tui.core.errors import CommandRejected, DeiaError
 
 _AFTER_AN_ERROR_S = 5.0
+_NOT_YET = 503
+"""The status of a refusal while the supervisor is starting."""
 _SHARE = 10
 """At most one part in so many of the time goes into looking."""
 
@@ -37,9 +39,11 @@ class Looks:
             try:
                 await self._look()
             except DeiaError as error:
-                self._complain(str(error))
+                starting = isinstance(error, CommandRejected) and error.status == _NOT_YET
+                if not starting:
+                    self._complain(str(error))
                 self._due.set()
-                await asyncio.sleep(_AFTER_AN_ERROR_S)
+                await asyncio.sleep(self._pace_s if starting else _AFTER_AN_ERROR_S)
             else:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(max(self._pace_s, _SHARE * (loop.time() - began))):
