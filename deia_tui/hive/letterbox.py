@@ -13,7 +13,7 @@ from deia_tui.core.commands import ReadLetter, SendLetter
 from deia_tui.core.delivery import begun
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.flow import UNKNOWN_S, Gate
-from deia_tui.core.letters import LONGEST_TTL_S, MAX_TEXT, LetterState
+from deia_tui.core.letters import LONGEST_TTL_S, MAX_TEXT, Letter, LetterState
 from deia_tui.core.post import Post
 from deia_tui.core.tasks import PRIORITIES
 from deia_tui.hive.outbox import MAX_SENDER
@@ -42,7 +42,7 @@ class Letterbox:
         check_letter(command)
         if command.to_bot not in self._around.settings.bots:
             self._roster.get(command.to_bot)
-        if command.reply_to and await self._store.letter(command.reply_to) is None:
+        if command.reply_to and await self._stored(command.reply_to) is None:
             raise CommandRejected(f"There is no message '{command.reply_to[:40]}' to answer.", status=404)
         letter_id = command.letter_id or secrets.token_hex(6)
         if await self._is_sent(letter_id, command):
@@ -65,7 +65,7 @@ class Letterbox:
 
     async def mark_as_read(self, command: ReadLetter) -> None:
         """Its agent is not given it any more, if that is not too late. Raises CommandRejected."""
-        letter = self._post.find(command.letter_id) or await self._store.letter(command.letter_id)
+        letter = self._post.find(command.letter_id) or await self._stored(command.letter_id)
         if letter is None:
             raise CommandRejected(f"There is no message '{command.letter_id[:40]}'.", status=404)
         if letter.state in (LetterState.FAILED, LetterState.EXPIRED):
@@ -81,6 +81,10 @@ class Letterbox:
             self._around.record.remark(
                 ev.PressureChanged(at=time.time(), bot_id=bot_id, kind=kind, what="letters", queue_depth=depth)
             )
+
+    async def _stored(self, letter_id: str) -> Letter | None:
+        """None too for what cannot be an id, half a character for one, which the store could not look up."""
+        return await self._store.letter(letter_id) if _LETTER_ID.fullmatch(letter_id) else None
 
     async def _is_sent(self, letter_id: str, command: SendLetter) -> bool:
         """The same letter again is nothing new; an id that another one has is a mistake."""

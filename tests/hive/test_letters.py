@@ -280,6 +280,7 @@ REFUSED = (
     ({"letter_id": "a b"}, 400, "1 to 64"),
     ({"letter_id": "taken"}, 409, "used for another message"),
     ({"reply_to": "ghost"}, 404, "no message 'ghost' to answer"),
+    ({"reply_to": "half \ud800"}, 404, "to answer"),
 )
 
 
