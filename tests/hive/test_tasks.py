@@ -5,7 +5,17 @@ import sys
 
 import pytest
 
-from deia_tui.core.commands import AddTask, CancelTask, ChangeTask, InterruptBot, LaunchBots, RetryTask, StopBot
+from deia_tui.core import events as ev
+from deia_tui.core.commands import (
+    AddTask,
+    CancelTask,
+    ChangeTask,
+    InterruptBot,
+    LaunchBots,
+    RetryTask,
+    SendMessage,
+    StopBot,
+)
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.tasks import Task, TaskState
 from tests.hive.conftest import HiveInTest
@@ -33,6 +43,13 @@ backoff_max_s = 0.1
 async def state_of(lab: HiveInTest, task_id: str) -> Task:
     assert lab.hive is not None
     return (await lab.hive.task(task_id)).task
+
+
+async def begun(lab: HiveInTest) -> list[str]:
+    """The messages that agents were given, in order."""
+    assert lab.hive is not None
+    told = [entry.event for entry in await lab.hive.events(limit=5000)]
+    return [event.message_id for event in told if isinstance(event, ev.TurnStarted)]
 
 
 async def until_state(lab: HiveInTest, task_id: str, *states: TaskState) -> Task:
@@ -264,3 +281,35 @@ async def test_a_task_goes_on_with_its_bot_when_the_supervisor_changes(lab: Hive
         done = await until_state(lab, "next", TaskState.DONE)
         assert done.attempt == 1
         assert (await state_of(lab, "long")).attempt == 1
+
+
+async def test_what_is_urgent_is_next_though_much_was_handed_ahead(lab: HiveInTest) -> None:
+    lab.configure(AGENTS + "[flow]\nfirst_pace_s = 0.01\n")
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="patient"))
+        await hive.submit(AddTask(text="wait", task_id="long"))
+        await until_state(lab, "long", TaskState.RUNNING)
+        for number in range(7):
+            await hive.submit(AddTask(text=f"task {number}", task_id=f"T-{number}"))
+        await lab.until(lambda: hive.snapshot().work.scheduled == 5)
+        await hive.submit(AddTask(text="at once", task_id="urgent", priority=0))
+        await until_state(lab, "urgent", TaskState.SCHEDULED)
+        assert hive.snapshot().work.waiting == 2, "no more than five ahead of what is not urgent"
+        (lab.folder.workspace("BOT-001") / "go").touch()
+        await lab.until(lambda: not hive.snapshot().work.waiting and not hive.snapshot().work.scheduled)
+        assert (await begun(lab))[:2] == ["long.1", "urgent.1"]
+
+
+async def test_a_human_is_answered_before_tasks(lab: HiveInTest) -> None:
+    lab.configure(AGENTS)
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="patient"))
+        await hive.submit(AddTask(text="wait", task_id="long"))
+        await until_state(lab, "long", TaskState.RUNNING)
+        await hive.submit(AddTask(text="a task", task_id="next", priority=0))
+        await until_state(lab, "next", TaskState.SCHEDULED)
+        [message_id] = await hive.submit(SendMessage(bot_id="BOT-001", text="a question"))
+        (lab.folder.workspace("BOT-001") / "go").touch()
+        await lab.answer("BOT-001", message_id)
+        await until_state(lab, "next", TaskState.DONE)
+        assert await begun(lab) == ["long.1", message_id, "next.1"]
