@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 AGENTS := $(VENV)/agents
 AGENT_PROGRAMS := @anthropic-ai/claude-code@2.1.197 @agentclientprotocol/claude-agent-acp@0.100.0 node@22.23.3
 
-.PHONY: demo test test-agents check faults chaos bench screenshots clean
+.PHONY: demo test test-agents check coverage faults chaos bench screenshots clean
 
 demo: $(READY)
 	@$(BIN)/deia-tui demo
@@ -21,6 +21,10 @@ check: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# Branch coverage of the whole suite and of core/ alone; it takes about twice as long as make test.
+coverage: $(READY)
+	@$(BIN)/python -m tests.covering -n 2 --dist=worksteal
 
 faults: $(READY)
 	@$(BIN)/python -m pytest -q -p tests.faults.table tests/faults
