@@ -29,7 +29,7 @@ async def test_everything_of_a_task_can_be_said_without_a_chord() -> None:
         await screen.sees("No work yet – press t for a new task")
         await screen.press("t")
         await screen.sees("New task", "anyone")
-        await screen.press(*"make it", "tab", *"bot", "right", "tab", "1", "tab", *"d", "tab", *"T-1 T-2", "enter")
+        await screen.press(*"make it", "tab", *"bot-001", "tab", "1", "tab", *"d", "tab", *"T-1 T-2", "enter")
         await screen.press("shift+tab", "shift+tab", "shift+tab", "shift+tab", "shift+tab", "shift+tab", *"title")
         await screen.press(*["tab"] * 7, "enter")
         await screen.gave(
@@ -77,3 +77,11 @@ async def test_a_small_terminal_shows_the_whole_dialog(size: tuple[int, int]) ->
     async with shown(one_bot(), size=size) as screen:
         await screen.press("t")
         await screen.sees("Title", "To", "Priority", "Type", "After", "Send")
+
+
+async def test_the_name_of_a_bot_is_completed() -> None:
+    async with shown(one_bot()) as screen:
+        await screen.press("w", "t", *"tea", "tab", *"bot")
+        await screen.sees("bot-001")
+        await screen.press("right", "ctrl+s")
+        await screen.gave(cmd.AddTask(text="tea", to="BOT-001"))

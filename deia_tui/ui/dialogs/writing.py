@@ -39,11 +39,10 @@ class Draft:
 
 
 def task_of(draft: Draft) -> Command:
-    to = draft.to.strip()
     return AddTask(
         text=draft.text,
         title=draft.title.strip(),
-        to="" if to.casefold() == ANYONE else to,
+        to="" if draft.to.casefold() == ANYONE else draft.to,
         priority=draft.priority,
         task_type=None if draft.task_type == "auto" else TaskType(draft.task_type),
         after=tuple(draft.after.replace(",", " ").split()),
@@ -51,7 +50,7 @@ def task_of(draft: Draft) -> Command:
 
 
 def letter_of(draft: Draft) -> Command:
-    return SendLetter(from_bot=HUMAN, to_bot=draft.to.strip(), text=draft.text, priority=draft.priority)
+    return SendLetter(from_bot=HUMAN, to_bot=draft.to, text=draft.text, priority=draft.priority)
 
 
 class Sheet(TextArea):
@@ -96,6 +95,7 @@ class WritingDialog(ModalScreen[str | None]):
         self._keep = keep
         self._is_task = is_task
         known = [ANYONE, *bots] if is_task else list(bots)
+        self._bots = {bot_id.casefold(): bot_id for bot_id in bots}
         self._title = Entry(draft.title, placeholder="the first line of the text", id="title", compact=True)
         self._text = Sheet(draft.text, id="text", compact=True, highlight_cursor_line=False)
         self._to = Entry(
@@ -150,9 +150,10 @@ class WritingDialog(ModalScreen[str | None]):
             self.action_cancel()
 
     def _draft(self) -> Draft:
+        to = self._to.value.strip()
         return Draft(
             text=self._text.text,
-            to=self._to.value,
+            to=self._bots.get(to.casefold(), to),
             title=self._title.value,
             priority=PRIORITIES[self._priority.chosen],
             task_type=_TYPES[self._type.chosen],
@@ -163,7 +164,7 @@ class WritingDialog(ModalScreen[str | None]):
         draft = self._draft()
         if not draft.text.strip():
             self._refuse("Write first what is to be done." if self._is_task else "Write first what it shall read.")
-        elif not self._is_task and not draft.to.strip():
+        elif not self._is_task and not draft.to:
             self._refuse("Name the bot it is for.")
         elif not self._sends:
             self._sends = True
