@@ -1,6 +1,7 @@
 """Takes the pictures in `screenshots/`: the real console on the demo, with more bots. `make screenshots`."""
 
 import asyncio
+import itertools
 import os
 import random
 import re
@@ -30,6 +31,7 @@ PATIENCE_S = 600.0
 REVIEWING_S = (1.7, 4.0)
 """So long after it was asked for a review CODER uses tools."""
 HISTORY_S = 60.0
+ENOUGH = 15
 CROWD = (
     "mend the retry of payments",
     "review the new search",
@@ -94,21 +96,29 @@ async def pictures() -> None:
 async def with_more(client: HiveClient) -> None:
     """The demo, and a bot for everything in CROWD."""
     bot_ids = await client.submit(LaunchBots(what="acp", count=len(CROWD)))
-    await give_work(client, bot_ids)
     asking = map(partial(keep_asking, client), bot_ids, CROWD)
-    await asyncio.gather(converse(client), keep_crashing(client), *asking)
+    writing = (keep_working(client, bot_ids), keep_writing(client, bot_ids))
+    await asyncio.gather(converse(client), keep_crashing(client), *asking, *writing)
 
 
-async def give_work(client: HiveClient, bot_ids: Sequence[str]) -> None:
-    """Tasks for all of the crowd, one that comes after another, one that is held; and messages between them."""
-    for place, text in enumerate(CROWD * 3):
-        add = AddTask(text=text, to=bot_ids[place % len(bot_ids)], priority=(1, 2, 2, 3)[place % 4], sender="ann")
-        [last] = await client.submit(add)
-    await client.submit(AddTask(text="release it", priority=0, after=(last,), sender="ann"))
-    await client.submit(AddTask(text="announce the release", held="until it is tested", sender="ann"))
-    for place, text in enumerate(LETTERS):
-        from_bot, to_bot = bot_ids[place % 3], bot_ids[(place + 1) % 3]
-        await client.submit(SendLetter(from_bot=from_bot, to_bot=to_bot, text=text))
+async def keep_working(client: HiveClient, bot_ids: Sequence[str]) -> None:
+    """So much that some always waits; one task is held, and one comes after it."""
+    [held] = await client.submit(AddTask(text="announce the release", held="until it is tested", sender="ann"))
+    await client.submit(AddTask(text="thank everybody", after=(held,), sender="ann"))
+    for place in itertools.count():
+        text, to = CROWD[place * 3 % len(CROWD)], bot_ids[place % 5]
+        await client.submit(AddTask(text=text, to=to, priority=(1, 2, 2, 3)[place % 4], sender="ann"))
+        while client.snapshot().work.waiting > ENOUGH:
+            await asyncio.sleep(0.5)
+
+
+async def keep_writing(client: HiveClient, bot_ids: Sequence[str]) -> None:
+    for place in itertools.count():
+        from_bot, to_bot = bot_ids[place % 3], bot_ids[(place * 2 + 1) % 4]
+        if from_bot != to_bot:
+            text = LETTERS[place % len(LETTERS)]
+            await client.submit(SendLetter(from_bot=from_bot, to_bot=to_bot, text=text))
+        await asyncio.sleep(12)
 
 
 async def keep_crashing(client: HiveClient) -> None:

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from deia_tui.core.bots import Activity, BotState
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import BotView, HiveState, Series
-from deia_tui.core.text import clean, shorten
+from deia_tui.core.text import clean
 from deia_tui.core.wording import doing, waiting_for
 from deia_tui.ui.theme import Glyphs, Ink, Spans
 from deia_tui.ui.wrapping import cut
@@ -17,7 +17,7 @@ WARN_PERCENT, BAD_PERCENT = 60.0, 85.0
 _STATE_WIDTH = 10
 _NOW_ENOUGH = 30
 _ID_MOST = 12
-"""Of a task's id beside what is done."""
+"""A task's id that is longer leaves no room for what is done."""
 _NOT_MEASURED = (BotState.STOPPED, BotState.EXITED, BotState.FATAL, BotState.BACKOFF)
 
 
@@ -128,7 +128,7 @@ def other_columns(
     breaker, breaker_ink = breaker_glyph(bot.breaker, glyphs)
     text = clean(doing(bot, state, now))
     if task_id and bot.activity is not Activity.IDLE:
-        text = f"{clean(shorten(task_id, _ID_MOST))} {text}"
+        text = f"{clean(task_id) if len(task_id) <= _ID_MOST else 'task'} {text}"
     troubled = bot.state is BotState.RUNNING and (bot.trouble or waiting_for(bot, state, now))
     return (
         (f"{seen.glyph} {seen.word.ljust(_STATE_WIDTH - 2)}  ", seen.ink),

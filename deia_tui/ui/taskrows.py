@@ -16,7 +16,7 @@ from deia_tui.ui.wrapping import cut
 
 _AGE, _STATE = 6, 12
 _ENOUGH = 44
-_ID_MOST = 16
+_ID_MOST = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +119,28 @@ def since(task: Task, now: float) -> str:
     return f"{age / 60:.0f} min" if age < 5400 else f"{age / 3600:.0f} h" if age < 172_800 else f"{age / 86_400:.0f} d"
 
 
-def other_columns(task: Task, columns: Columns, note: str, glyphs: Glyphs) -> Spans:
+@dataclass(frozen=True, slots=True)
+class Note:
+    """`troubled`: somebody may have to see to it."""
+
+    text: str
+    troubled: bool = False
+
+
+def other_columns(task: Task, columns: Columns, note: Note, glyphs: Glyphs) -> Spans:
     seen = look(task, glyphs)
-    note_ink = Ink.WARN if seen.ink is Ink.WARN else seen.note
+    note_ink = Ink.WARN if note.troubled or seen.ink is Ink.WARN else seen.note
     task_id = short(task.task_id, columns.id - 2) + "  " if columns.id else ""
     return (
         (f"{seen.glyph} {seen.word}".ljust(_STATE), seen.ink),
-        (f"P{task.priority}  ", Ink.NEWS if task.priority == 0 else Ink.DIM),
+        (f"P{task.priority}  ", Ink.NEWS if task.priority == 0 and task.state not in ENDED else Ink.DIM),
         (task_id, Ink.STRONG if seen.title is Ink.TEXT else seen.title),
         (f"{cut(clean(task.title), columns.title)}  ", seen.title),
-        (cut(clean(note), columns.note), note_ink),
+        (cut(clean(note.text), columns.note), note_ink),
     )
 
 
-def note(task: Task, state: HiveState, work: WorkView, now: float, standing: Mapping[str, TaskState]) -> str:
+def note(task: Task, state: HiveState, work: WorkView, now: float, standing: Mapping[str, TaskState]) -> Note:
     """Who has it and how far that is, or why nobody has. `standing` are the tasks whose states are known."""
     match task.state:
         case TaskState.RUNNING:
@@ -140,16 +148,17 @@ def note(task: Task, state: HiveState, work: WorkView, now: float, standing: Map
             at_it = bot if bot is not None and bot.message_id == task.message_id else None
             steps = f"{at_it.plan[0]} of {at_it.plan[1]} steps" if at_it is not None and at_it.plan else ""
             held_up = waiting_for(at_it, state, now) if at_it is not None else ""
-            return " · ".join(filter(None, (task.bot_id, held_up or steps, _tries(task))))
+            return Note(" · ".join(filter(None, (task.bot_id, held_up or steps, _tries(task)))), bool(held_up))
         case TaskState.SCHEDULED:
-            return " · ".join(filter(None, (f"next for {task.bot_id}", _tries(task))))
+            return Note(" · ".join(filter(None, (f"next for {task.bot_id}", _tries(task)))))
         case TaskState.DONE:
             took = "" if task.started_at is None or task.ended_at is None else seconds(task.ended_at - task.started_at)
-            return " · ".join(filter(None, (task.bot_id, took)))
+            return Note(" · ".join(filter(None, (task.bot_id, took))))
         case TaskState.DEAD | TaskState.CANCELLED:
-            return task.error
+            return Note(task.error)
         case TaskState.QUEUED | TaskState.RETRYABLE:
-            return why_waiting(task, state, work, now, undone(task, standing)) or (f"for {task.to}" if task.to else "")
+            why = why_waiting(task, state, work, now, undone(task, standing))
+            return Note(why or (f"for {task.to}" if task.to else ""))
 
 
 def undone(task: Task, standing: Mapping[str, TaskState]) -> dict[str, str]:
@@ -166,15 +175,15 @@ def _tries(task: Task) -> str:
 
 
 def short(task_id: str, width: int) -> str:
-    """An id in `width` cells: ends tell more of them apart than beginnings."""
+    """An id in `width` cells: their ends tell apart what their beginnings do not."""
     name = clean(task_id)
-    return cut(name, width) if len(name) <= width or width < 10 else f"{name[: width - 9]}…{name[-8:]}"
+    return cut(name, width) if len(name) <= width else cut(f"…{name[1 - width :]}", width)
 
 
-def matches(task: Task, words: Sequence[str], note: str, glyphs: Glyphs) -> bool:
+def matches(task: Task, words: Sequence[str], note: Note, glyphs: Glyphs) -> bool:
     """Does every word stand somewhere in what is known of it?"""
     text = (
         f"{task.task_id} {task.title} {look(task, glyphs).word} p{task.priority} {task.task_type} {task.sender} "
-        f"{task.to} {task.bot_id} {note}"
+        f"{task.to} {task.bot_id} {note.text}"
     ).casefold()
     return all(word in text for word in words)

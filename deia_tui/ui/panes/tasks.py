@@ -14,7 +14,7 @@ from deia_tui.core.state import Snapshot
 from deia_tui.core.tasks import Task, TaskState
 from deia_tui.core.text import clean
 from deia_tui.ui import taskrows
-from deia_tui.ui.taskrows import SECTIONS, Section
+from deia_tui.ui.taskrows import SECTIONS, Note, Section
 from deia_tui.ui.theme import Glyphs, Ink, Spans
 from deia_tui.ui.widgets.filter import Filter
 from deia_tui.ui.widgets.table import Table
@@ -85,7 +85,7 @@ class TaskTable(Table):
     def _matches(self, task: Task) -> bool:
         return taskrows.matches(task, self.words, self._note(task, time.time()), self.glyphs)
 
-    def _note(self, task: Task, now: float) -> str:
+    def _note(self, task: Task, now: float) -> Note:
         return taskrows.note(task, self.snapshot.state, self.snapshot.work, now, self._standing)
 
     def resized(self) -> None:
