@@ -218,6 +218,7 @@ class MessageRefused:
     sender: str
     queue_depth: int
     retry_after_s: float | None
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,12 +120,12 @@ class Letterbox:
             at=time.time(),
             bot_id=command.to_bot,
             sender=command.from_bot,
+            priority=command.priority,
             queue_depth=depth,
             retry_after_s=retry_after_s,
         )
         self._around.record.remark(refused)
-        sentence = f"{reason}; try again in {retry_after_s:.0f} s."
-        return CommandRejected(sentence, status=429, retry_after_s=retry_after_s)
+        return CommandRejected(f"{reason}.", status=429, retry_after_s=retry_after_s)
 
     def _gate(self, bot_id: str) -> Gate:
         if bot_id not in self._gates:

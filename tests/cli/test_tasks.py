@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deia_tui.remote import RemoteHive
 from tests.cli.conftest import Operator
 
 AGENTS = """
@@ -141,3 +142,17 @@ def test_what_cannot_be_is_one_sentence(hive: Operator) -> None:
 def test_without_a_supervisor_the_exit_code_is_three(tmp_path: Path) -> None:
     done = Operator(tmp_path).run("task", "list")
     assert done.returncode == 3 and "No supervisor runs" in done.stderr
+
+
+def test_a_sender_who_is_refused_learns_when_to_come_back(hive: Operator) -> None:
+    hive.ok("launch", "echo", "--id", "FULL")
+    remote = RemoteHive(hive.folder)
+    for number in range(10):
+        body = {"text": "wait", "to": "FULL", "held": "for a while", "task_id": f"full-{number}"}
+        remote.post("/api/tasks", body)
+    refused = hive.run("task", "add", "one more", "--to", "FULL")
+    sentence = "Bot busy, please wait: 10 tasks wait for FULL, and it takes no more until fewer than 5 do."
+    assert (refused.returncode, refused.stderr) == (1, f"deia-tui: {sentence} Try again in 5 s.\n")
+    hive.ok("task", "add", "at once", "--to", "FULL", "-p", "P0", "--held")
+    hive.ok("task", "cancel", *(f"full-{number}" for number in range(10)))
+    assert hive.run("task", "add", "one more", "--to", "FULL").returncode == 0

@@ -246,14 +246,14 @@ async def test_a_storm_of_letters_is_refused_and_says_when_to_come_back(lab: Hiv
         own = await flood("BOT-003", "BOT-001")
         assert (own.status, str(own)) == (
             429,
-            "7 messages of BOT-001 wait to be delivered: send no more before some are; try again in 5 s.",
+            "7 messages of BOT-001 wait to be delivered: send no more before some are.",
         )
         depth = await flood("BOT-002", "human")
         assert (depth.status, str(depth)) == (
             429,
-            "Bot busy, please wait: 10 messages wait for BOT-002; try again in 5 s.",
+            "Bot busy, please wait: 10 messages wait for BOT-002.",
         )
-        assert own.retry_after_s and depth.retry_after_s
+        assert own.retry_after_s == depth.retry_after_s == 5.0
         await flood("BOT-002", "human", priority=0)
         assert len(await hive.unread_letters("BOT-002")) == 15, "what is urgent has a reserve"
         await lab.until(lambda: any(one.level == "critical" for one in open_alerts(lab)))

@@ -16,9 +16,7 @@ class Backpressure:
         match event:
             case ev.PressureChanged():
                 name: str = event.kind
-            case ev.MessageRefused():
-                name, sender, retry_after_s = "refused", event.sender, event.retry_after_s
-            case ev.TaskRefused():
+            case ev.MessageRefused() | ev.TaskRefused():
                 name, sender, retry_after_s = "refused", event.sender, event.retry_after_s
                 priority = event.priority
             case _:
