@@ -29,11 +29,13 @@ _SHAKY_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A bot that may be given a task now. `in_hand` counts what it has to do; one that is not `is_sound` gets one only
-    where nobody else can, one `on_trial` (its breaker lets a single call through) now and then, to see."""
+    """A bot that may be given a task now, or is worth waiting for. `in_hand` counts what it has to do, of which it has
+    worked on the first for `busy_s`. One that is not `is_sound` gets one only where nobody else can, one `on_trial`
+    (its breaker lets a single call through) now and then, to see."""
 
     bot_id: str
     in_hand: int = 0
+    busy_s: float = 0.0
     is_sound: bool = True
     on_trial: bool = False
 
@@ -50,12 +52,12 @@ class Choice:
     explored: bool = False
 
 
-def contender(bot: BotView, *, in_hand: int, now: float) -> Contender:
+def contender(bot: BotView, *, in_hand: int, now: float, busy_s: float = 0.0) -> Contender:
     """What the scheduler should know of a bot that may take a task. Whether it may, others decide."""
     just_restarted = bot.restarts > 0 and now - bot.since < _SHAKY_S
     is_sound = bot.health is not Health.UNHEALTHY and bot.state is BotState.RUNNING and not just_restarted
     on_trial = bot.breaker is not Phase.CLOSED
-    return Contender(bot_id=bot.bot_id, in_hand=in_hand, is_sound=is_sound, on_trial=on_trial)
+    return Contender(bot_id=bot.bot_id, in_hand=in_hand, busy_s=busy_s, is_sound=is_sound, on_trial=on_trial)
 
 
 def verdict(event: ev.TaskDone | ev.TaskPutBack | ev.TaskDied) -> bool | None:
@@ -131,7 +133,8 @@ class Scheduler:
         for one in fit:
             chance = known.probability(one.bot_id, task_type, now)
             takes_s = known.duration_s(one.bot_id, task_type) or 1.0
-            waits_s = max(0.0, one.in_hand - 0.5) * (known.turn_s(one.bot_id) or takes_s)
+            turn_s = known.turn_s(one.bot_id) or takes_s
+            waits_s = max(turn_s / 2, one.busy_s) + (one.in_hand - 1) * turn_s if one.in_hand else 0.0
             gain = chance * chance * usual_s
             found.append((-gain / (gain + waits_s + takes_s), one.in_hand, one.bot_id))
         return [Candidate(bot_id, -score) for score, _, bot_id in sorted(found)]

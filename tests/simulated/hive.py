@@ -9,7 +9,7 @@ import itertools
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -24,12 +24,13 @@ from deia_tui.core.queue import TaskQueue
 from deia_tui.core.scaler import Drain, Limits, Scaler, ScalingPolicy, Start
 from deia_tui.core.scheduler import Contender, contender
 from deia_tui.core.state import BotView, HiveState, Pause, Snapshot
-from deia_tui.core.tasks import Task
+from deia_tui.core.tasks import URGENT, Task
 from deia_tui.core.turns import Failure
 from deia_tui.core.work import WorkView
 from tests.simulated.world import Job, World
 
 TEMPLATE, PROVIDER = "worker", "acme"
+AWAITING = 20
 TASKS, FLOW = TaskPolicy(), FlowPolicy()
 Pick = Callable[[Task, Sequence[Contender], float], tuple[str, float | None]]
 """The bot for a task of those that contend at this time, and the confidence in it."""
@@ -146,9 +147,15 @@ class SimulatedHive:
 
     def _hand_out(self, at: float) -> None:
         seats = {bot_id: bot for bot_id, bot in self._bots.items() if self._has_seat(bot, at)}
-        while seats and (task := self._queue.first(seats, at, at)):
-            contenders = [contender(bot.view, in_hand=len(bot.in_hand), now=at) for bot in seats.values()]
-            bot_id, confidence = self._pick(task, contenders, at)
+        passed_over: list[Task] = []
+        awaited = Counter[str]()
+        while seats and len(passed_over) < AWAITING and (task := self._queue.first(seats, at, at)):
+            bot_id, confidence = self._pick(task, self._contenders(task, seats, awaited, at), at)
+            if bot_id not in seats:
+                self._queue.take(task.task_id)
+                passed_over.append(task)
+                awaited[bot_id] += 1
+                continue
             bot = seats.pop(bot_id)
             attempt = task.attempt + 1
             assigned = ev.TaskAssigned(
@@ -164,12 +171,40 @@ class SimulatedHive:
             if confidence is not None:
                 self._confidence[assigned.message_id] = confidence
             bot.pace.handed(at)
-            bot.in_hand.append(task.task_id)
+            self._line_up(bot, task)
             self._begin(bot, at)
             if self._has_seat(bot, at):
                 seats[bot_id] = bot
+        for task in passed_over:
+            self._queue.give_back(task.task_id)
         if (due := self._queue.next_due) is not None and due > at:
             self._plan_once(due)
+
+    def _line_up(self, bot: Bot, task: Task) -> None:
+        """What is most urgent goes first, of what it has not begun."""
+        begun = bot.in_hand[:1] if bot.began_at is not None else []
+        rest = [*bot.in_hand[len(begun) :], task.task_id]
+        bot.in_hand = [*begun, *sorted(rest, key=lambda task_id: self._jobs[task_id].priority)]
+
+    def _contenders(
+        self, task: Task, seats: Mapping[str, Bot], awaited: Mapping[str, int], at: float
+    ) -> list[Contender]:
+        """Whom it may be given now, or may wait for."""
+        bots = [bot for bot in self._bots.values() if bot.view.bot_id in seats or self._may_be_awaited(task, bot, at)]
+        return [
+            contender(
+                bot.view,
+                in_hand=len(bot.in_hand) + awaited.get(bot.view.bot_id, 0),
+                busy_s=0.0 if bot.began_at is None else at - bot.began_at,
+                now=at,
+            )
+            for bot in bots
+        ]
+
+    def _may_be_awaited(self, task: Task, bot: Bot, at: float) -> bool:
+        if task.priority == URGENT or bot.is_leaving or bot.view.breaker is not br.Phase.CLOSED:
+            return False
+        return bool(bot.in_hand) and not unavailable(bot.view, self._pauses, at)
 
     def _has_seat(self, bot: Bot, at: float) -> bool:
         """As the dispatcher's seats are."""
