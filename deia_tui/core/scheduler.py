@@ -88,7 +88,10 @@ class Scheduler:
         self, task_type: TaskType, contenders: Collection[Contender], *, priority: int, now: float, chance: float
     ) -> Choice | None:
         """The bot for a task; None where nobody contends. `chance` (0 to 1, at random) decides whether somebody is
-        tried who is not known well; an urgent task is nothing to try somebody with."""
+        tried who is not known well. An urgent task is nothing to try somebody with, and goes to whoever can begin it at
+        once, if anybody can."""
+        if priority == URGENT:
+            contenders = [one for one in contenders if one.is_sound and not one.in_hand] or contenders
         choice = self.get_best_bot_for_task(task_type, contenders, now=now)
         if choice is None:
             return None

@@ -7,7 +7,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from . import ageing, claiming, crashing, flooding, idling, queueing, screening, spawning, storing, streaming, surviving
+from . import (
+    ageing,
+    claiming,
+    crashing,
+    flooding,
+    idling,
+    queueing,
+    scheduling,
+    screening,
+    spawning,
+    storing,
+    streaming,
+    surviving,
+)
 from .figures import Figure, table
 
 MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -32,6 +45,7 @@ MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "queue": queueing.queue,
     "year": ageing.year,
     "flood": flooding.flood,
+    "scheduling": scheduling.scheduling,
 }
 
 
