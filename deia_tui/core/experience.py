@@ -94,6 +94,8 @@ class Experience:
 
     def _mixed(self, known: Performance, above: float, weight: float, now: float) -> float:
         """The rate that is known, drawn towards the one above; what is old draws less."""
+        if not known.samples:
+            return above
         age_h = max(0.0, now - known.at) / 3600
         fresh: float = 0.5 ** (age_h / self._policy.half_life_h)
         known_weight = fresh * evidence(known.samples, self._policy.newest_weight)

@@ -44,3 +44,8 @@ def circumstances(known: Performance, *, in_hand: int, is_sound: bool, others: i
         yield "not well, but nobody else may"
     elif not others:
         yield "nobody else may take it"
+
+
+def in_spite_of(surest: str, its_in_hand: int, in_hand: int) -> str:
+    """Why not whoever would do it most probably."""
+    return f"{surest} is surer, but {f'has {its_in_hand} before it' if its_in_hand > in_hand else 'takes longer'}"

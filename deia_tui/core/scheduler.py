@@ -5,7 +5,7 @@ It knows neither clock nor chance, and not who is available: all three come in. 
 only by the events it is told to `note`, once they are stored.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +25,8 @@ from deia_tui.core.turns import Failure
 USUAL_POLICY = SchedulingPolicy()
 _SHAKY_S = 60.0
 """A bot that was restarted has to run for so long before it is trusted as before."""
+_SURER = 0.05
+"""Who would do a task so much more probably than whoever gets it is worth a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,13 @@ class Choice:
     reasons: tuple[str, ...]
     candidates: tuple[Candidate, ...]
     explored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    contender: Contender
+    chance: float
+    score: float
 
 
 def contender(bot: BotView, *, in_hand: int, now: float, busy_s: float = 0.0) -> Contender:
@@ -117,30 +126,32 @@ class Scheduler:
         fit = fit or [one for one in contenders if one.is_sound] or list(contenders)
         if not fit:
             return None
-        ranked = self._ranked(task_type, fit, now)
-        best = next(one for one in fit if one.bot_id == ranked[0].bot_id)
-        why = [*self._reasons(task_type, best, len(fit) - 1), *self._in_spite_of(task_type, best, fit, now)]
+        rated = self._rated(task_type, fit, now)
+        best, surest = rated[0], max(rated, key=lambda one: one.chance)
+        why = self._reasons(task_type, best.contender, len(fit) - 1)
+        if surest.chance - best.chance >= _SURER:
+            why.append(reasons.in_spite_of(surest.contender.bot_id, surest.contender.in_hand, best.contender.in_hand))
         return Choice(
-            bot_id=best.bot_id,
-            confidence=self._experience.probability(best.bot_id, task_type, now),
+            bot_id=best.contender.bot_id,
+            confidence=best.chance,
             reasons=tuple(why),
-            candidates=tuple(ranked),
+            candidates=tuple(Candidate(one.contender.bot_id, one.score) for one in rated),
         )
 
-    def _ranked(self, task_type: TaskType, fit: Collection[Contender], now: float) -> list[Candidate]:
+    def _rated(self, task_type: TaskType, fit: Collection[Contender], now: float) -> list[_Rated]:
         """Best first. A bot counts by how probably it does the task, twice, since what fails is done again, and by how
         soon: 0.5 is one that always does it, at once, in the usual time."""
         known = self._experience
         usual_s = known.of_type(task_type).duration_s or 1.0
-        found: list[tuple[float, int, str]] = []
+        rated: list[_Rated] = []
         for one in fit:
             chance = known.probability(one.bot_id, task_type, now)
             takes_s = known.duration_s(one.bot_id, task_type) or 1.0
             turn_s = known.turn_s(one.bot_id) or takes_s
             waits_s = max(turn_s / 2, one.busy_s) + (one.in_hand - 1) * turn_s if one.in_hand else 0.0
             gain = chance * chance * usual_s
-            found.append((-gain / (gain + waits_s + takes_s), one.in_hand, one.bot_id))
-        return [Candidate(bot_id, -score) for score, _, bot_id in sorted(found)]
+            rated.append(_Rated(one, chance, gain / (gain + waits_s + takes_s)))
+        return sorted(rated, key=lambda one: (-one.score, one.contender.in_hand, one.contender.bot_id))
 
     def _to_try(
         self, task_type: TaskType, contenders: Collection[Contender], best: str, chance: float
@@ -165,19 +176,6 @@ class Scheduler:
             first,
             *reasons.circumstances(known, in_hand=one.in_hand, is_sound=one.is_sound, others=others),
         ]
-
-    def _in_spite_of(
-        self, task_type: TaskType, best: Contender, fit: Collection[Contender], now: float
-    ) -> Iterator[str]:
-        """Who would do it more probably, and why it does not get it."""
-
-        def chance(one: Contender) -> float:
-            return self._experience.probability(one.bot_id, task_type, now)
-
-        surest = max(fit, key=chance)
-        if chance(surest) - chance(best) >= 0.05:
-            why = f"has {surest.in_hand} before it" if surest.in_hand > best.in_hand else "takes longer"
-            yield f"{surest.bot_id} is surer, but {why}"
 
     # Learning
 
