@@ -78,7 +78,7 @@ def verdict(event: ev.TaskDone | ev.TaskPutBack | ev.TaskDied) -> bool | None:
             return False if event.counted else None
         case ev.TaskDied(failure=Failure.REQUEST):  # what was asked is wrong, whoever is asked
             return None
-        case ev.TaskDied():
+        case ev.TaskDied():  # pragma: no branch (exhaustive)
             return False if event.attempt and event.bot_id else None
 
 
