@@ -25,6 +25,8 @@ from deia_tui.core.turns import Failure
 USUAL_POLICY = SchedulingPolicy()
 _SHAKY_S = 60.0
 """A bot that was restarted has to run for so long before it is trusted as before."""
+_CAUTION = 1.5
+"""What fails is done again, and a try is gone: the probability counts more than the time (which counts 1)."""
 _SURER = 0.05
 """Who would do a task so much more probably than whoever gets it is worth a word."""
 
@@ -139,8 +141,8 @@ class Scheduler:
         )
 
     def _rated(self, task_type: TaskType, fit: Collection[Contender], now: float) -> list[_Rated]:
-        """Best first. A bot counts by how probably it does the task, twice, since what fails is done again, and by how
-        soon: 0.5 is one that always does it, at once, in the usual time."""
+        """Best first, by how probably and how soon a bot does the task: 0.5 is one that always does it, at once, in the
+        usual time."""
         known = self._experience
         usual_s = known.of_type(task_type).duration_s or 1.0
         rated: list[_Rated] = []
@@ -149,7 +151,7 @@ class Scheduler:
             takes_s = known.duration_s(one.bot_id, task_type) or 1.0
             turn_s = known.turn_s(one.bot_id) or takes_s
             waits_s = max(turn_s / 2, one.busy_s) + (one.in_hand - 1) * turn_s if one.in_hand else 0.0
-            gain = chance * chance * usual_s
+            gain = chance**_CAUTION * usual_s
             rated.append(_Rated(one, chance, gain / (gain + waits_s + takes_s)))
         return sorted(rated, key=lambda one: (-one.score, one.contender.in_hand, one.contender.bot_id))
 

@@ -5,14 +5,16 @@ import asyncio
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core.bots import Activity, BotState
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.queue import TaskQueue
-from deia_tui.core.scheduler import Choice, Scheduler
+from deia_tui.core.scheduler import Choice, Contender, Scheduler
 from deia_tui.core.tasks import LOW, URGENT, WAITING, Task, TaskState
 from deia_tui.hive.keeper import Keeper
 from deia_tui.hive.mail import Errand
@@ -21,6 +23,8 @@ from deia_tui.hive.seats import Seat, Seats
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.store.store import Store
 
+MAX_AWAITING = 20
+"""So many tasks at most are left waiting for better bots in one round."""
 PATIENCE_S = 5.0
 """How long a task lies with a bot that has another to do, where nobody knows how long that one takes, before a bot that
 has nothing to do gets it."""
@@ -45,6 +49,8 @@ class HandOut:
         self._scheduler = scheduler
         self._policy = around.settings.task_policy()
         self._deferred = ""
+        self._awaited: dict[str, str] = {}
+        """Whom tasks wait for, though others are free."""
         self._relieved: set[str] = set()
         """Tasks that were taken back for the sake of whoever has nothing to do."""
 
@@ -78,7 +84,7 @@ class HandOut:
         if task.to or task.state not in WAITING:
             return None
         at = time.time()
-        contenders = [seat.contender for seat in self._seats.look(self._around.clock.now(), at).values()]
+        contenders = self._contenders(task, self._seats.look(self._around.clock.now(), at), {}, at)
         return self._scheduler.get_best_bot_for_task(task.task_type, contenders, now=at)
 
     def _match(
@@ -86,14 +92,25 @@ class HandOut:
     ) -> list[tuple[Task, Seat, Choice | None]]:
         """Who gets what; one for each seat at most, and nothing less urgent than `worst`."""
         chosen: list[tuple[Task, Seat, Choice | None]] = []
-        while seats and (task := self._queue.first(seats, now, at, strained=self._is_strained, worst=worst)):
+        awaited: dict[str, str] = {}
+        while seats and len(awaited) < MAX_AWAITING:
+            task = self._queue.first(seats, now, at, strained=self._is_strained, worst=worst)
+            if task is None:
+                break
             self._queue.take(task.task_id)
-            choice = None if task.to else self._choose(task, seats, at)
-            chosen.append((task, seats.pop(choice.bot_id if choice else task.to), choice))
+            choice = None if task.to else self._choose(task, seats, awaited, at)
+            bot_id = choice.bot_id if choice else task.to
+            if bot_id in seats:
+                chosen.append((task, seats.pop(bot_id), choice))
+            else:
+                awaited[task.task_id] = bot_id
+        for task_id in awaited:
+            self._queue.give_back(task_id)
+        self._awaited = awaited if worst == LOW else self._awaited
         return chosen
 
-    def _choose(self, task: Task, seats: Mapping[str, Seat], at: float) -> Choice:
-        contenders = [seat.contender for seat in seats.values()]
+    def _choose(self, task: Task, seats: Mapping[str, Seat], awaited: Mapping[str, str], at: float) -> Choice:
+        contenders = self._contenders(task, seats, awaited, at)
         if task.task_id in self._relieved:
             self._relieved.discard(task.task_id)
             contenders = [one for one in contenders if not one.in_hand] or contenders
@@ -102,6 +119,18 @@ class HandOut:
         )
         assert choice is not None  # there is a seat
         return choice
+
+    def _contenders(
+        self, task: Task, seats: Mapping[str, Seat], awaited: Mapping[str, str], at: float
+    ) -> list[Contender]:
+        """Those with a seat, and, unless it is urgent, those at work, who may be worth waiting for; for some of them
+        other tasks wait already (`awaited`: whom each task waits for)."""
+        contenders = {bot_id: seat.contender for bot_id, seat in seats.items()}
+        if task.priority != URGENT:
+            in_line = Counter(awaited.values())
+            for one in self._seats.at_work(at):
+                contenders[one.bot_id] = replace(one, in_hand=one.in_hand + in_line[one.bot_id])
+        return list(contenders.values())
 
     async def _assign(self, task: Task, text: str, keeper: Keeper, assigned: ev.TaskAssigned) -> None:
         command = cmd.SendMessage(bot_id=keeper.bot_id, text=text, sender=task.sender, message_id=assigned.message_id)
@@ -119,12 +148,15 @@ class HandOut:
             return
         self._deferred = task.task_id
         limited = math.isfinite(self._seats.opens_at)
+        reason = "bots have as much as they work off" if limited else "nobody who may do it is free"
+        if (better := self._awaited.get(task.task_id)) is not None:
+            limited, reason = False, f"{better} is worth waiting for"
         deferred = ev.TaskDeferred(
             at=at,
             task_id=task.task_id,
             bot_id=task.to,
             kind="rate_limited" if limited else "deferred",
-            reason="bots have as much as they work off" if limited else "nobody who may do it is free",
+            reason=reason,
             queue_depth=self._record.snapshot.work.waiting,
             load=self._load(),
         )

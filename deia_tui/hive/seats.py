@@ -109,9 +109,25 @@ class Seats:
         tries = bot.breaker is not Phase.CLOSED or bot.spec.agent.provider in state.pauses
         return None if tries and self._queue.with_bot(bot.bot_id) else bot  # one shows whether it works again
 
+    def at_work(self, at: float) -> list[Contender]:
+        """Bots that are at work, and for whom it may be better to wait than to give a task to another."""
+        state = self._around.record.state
+        bots = [state.bots[bot_id] for bot_id in self._queue.bots_with_tasks() if bot_id in state.bots]
+        return [
+            self._contender(bot, at)
+            for bot in bots
+            if bot.breaker is Phase.CLOSED and not unavailable(bot, state.pauses, at)
+        ]
+
     def _seat_of(self, keeper: Keeper, bot: BotView, at: float) -> Seat:
-        in_hand = max(len(self._queue.with_bot(bot.bot_id)), len(bot.queued) + (bot.message_id is not None))
-        return Seat(keeper, contender(bot, in_hand=in_hand, now=at))
+        return Seat(keeper, self._contender(bot, at))
+
+    def _contender(self, bot: BotView, at: float) -> Contender:
+        tasks = self._queue.with_bot(bot.bot_id)
+        in_hand = max(len(tasks), len(bot.queued) + (bot.message_id is not None))
+        began_at = next((task.started_at for task in tasks if task.state is TaskState.RUNNING), None)
+        busy_s = 0.0 if began_at is None else max(0.0, at - began_at)
+        return contender(bot, in_hand=in_hand, busy_s=busy_s, now=at)
 
     def _ahead(self, bot_id: str) -> int:
         return sum(task.state is TaskState.SCHEDULED for task in self._queue.with_bot(bot_id))
