@@ -5,7 +5,6 @@ import asyncio
 import math
 import random
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -84,8 +83,8 @@ class HandOut:
         if task.to or task.state not in WAITING:
             return None
         at = time.time()
-        contenders = self._contenders(task, self._seats.look(self._around.clock.now(), at), {}, at)
-        return self._scheduler.get_best_bot_for_task(task.task_type, contenders, now=at)
+        contenders = self._contenders(self._seats.look(self._around.clock.now(), at), at)
+        return self._scheduler.get_best_bot_for_task(task.task_type, contenders.values(), now=at)
 
     def _match(
         self, seats: dict[str, Seat], worst: int, now: float, at: float
@@ -93,13 +92,16 @@ class HandOut:
         """Who gets what; one for each seat at most, and nothing less urgent than `worst`."""
         chosen: list[tuple[Task, Seat, Choice | None]] = []
         awaited: dict[str, str] = {}
+        contenders = self._contenders(seats, at)
         while seats and len(awaited) < MAX_AWAITING:
             task = self._queue.first(seats, now, at, strained=self._is_strained, worst=worst)
             if task is None:
                 break
             self._queue.take(task.task_id)
-            choice = None if task.to else self._choose(task, seats, awaited, at)
+            choice = None if task.to else self._choose(task, seats, contenders, at)
             bot_id = choice.bot_id if choice else task.to
+            if bot_id in contenders:
+                contenders[bot_id] = replace(contenders[bot_id], in_hand=contenders[bot_id].in_hand + 1)
             if bot_id in seats:
                 chosen.append((task, seats.pop(bot_id), choice))
             else:
@@ -109,28 +111,19 @@ class HandOut:
         self._awaited = awaited if worst == LOW else self._awaited
         return chosen
 
-    def _choose(self, task: Task, seats: Mapping[str, Seat], awaited: Mapping[str, str], at: float) -> Choice:
-        contenders = self._contenders(task, seats, awaited, at)
+    def _choose(self, task: Task, seats: Mapping[str, Seat], contenders: Mapping[str, Contender], at: float) -> Choice:
+        """One with a seat, or, unless it is urgent, one that is worth waiting for."""
+        among = [one for bot_id, one in contenders.items() if bot_id in seats or task.priority != URGENT]
         if task.task_id in self._relieved:
             self._relieved.discard(task.task_id)
-            contenders = [one for one in contenders if not one.in_hand] or contenders
-        choice = self._scheduler.choose(
-            task.task_type, contenders, priority=task.priority, now=at, chance=random.random()
-        )
+            among = [one for one in among if not one.in_hand] or among
+        choice = self._scheduler.choose(task.task_type, among, priority=task.priority, now=at, chance=random.random())
         assert choice is not None  # there is a seat
         return choice
 
-    def _contenders(
-        self, task: Task, seats: Mapping[str, Seat], awaited: Mapping[str, str], at: float
-    ) -> list[Contender]:
-        """Those with a seat, and, unless it is urgent, those at work, who may be worth waiting for; for some of them
-        other tasks wait already (`awaited`: whom each task waits for)."""
-        contenders = {bot_id: seat.contender for bot_id, seat in seats.items()}
-        if task.priority != URGENT:
-            in_line = Counter(awaited.values())
-            for one in self._seats.at_work(at):
-                contenders[one.bot_id] = replace(one, in_hand=one.in_hand + in_line[one.bot_id])
-        return list(contenders.values())
+    def _contenders(self, seats: Mapping[str, Seat], at: float) -> dict[str, Contender]:
+        """Those with a seat, and those at work."""
+        return {one.bot_id: one for one in (*(seat.contender for seat in seats.values()), *self._seats.at_work(at))}
 
     async def _assign(self, task: Task, text: str, keeper: Keeper, assigned: ev.TaskAssigned) -> None:
         command = cmd.SendMessage(bot_id=keeper.bot_id, text=text, sender=task.sender, message_id=assigned.message_id)

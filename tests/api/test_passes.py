@@ -40,6 +40,8 @@ async def test_a_bot_looks_and_writes_and_nothing_else(hive: tuple[HiveInTest, h
     mine = {"Authorization": f"Bearer {token}"}
     for path in ("/health", "/api/status", "/api/bots", "/api/bot/BOT-002/status", "/api/events?bot_id=BOT-001"):
         assert (await api.get(path, headers=mine)).status_code == 200, path
+    for path in ("bots", "bots/BOT-002", "types", "recommendations", "export"):
+        assert (await api.get(f"/api/scheduling/{path}", headers=mine)).status_code == 200, path
     sent = await api.post("/api/bot/send/BOT-002", json={"text": "hello", "sender": "human"}, headers=mine)
     assert sent.status_code == 200
     await lab.answer("BOT-002", sent.json()["message_id"])
@@ -54,6 +56,7 @@ async def test_a_bot_looks_and_writes_and_nothing_else(hive: tuple[HiveInTest, h
             for verb in ("stop", "kill", "restart", "interrupt")
         ],
         await api.post("/api/bots/stop", headers=mine),
+        await api.post("/api/scheduling/reset/BOT-001", headers=mine),
         await api.post("/api/shutdown", json={}, headers=mine),
         *[await api.get(path, headers=mine) for path in ("/api/approvals", "/api/cost", "/api/events")],
         await api.get("/api/events?bot_id=BOT-002", headers=mine),

@@ -20,6 +20,9 @@ argv = ["cat"]
 [agents.broken]
 kind = "command"
 argv = ["false"]
+[agents.slow]
+kind = "command"
+argv = ["sh", "-c", "sleep 0.3; cat"]
 [tasks]
 backoff_base_s = 0.01
 backoff_max_s = 0.02
@@ -90,3 +93,14 @@ async def test_who_would_get_a_task_that_waits_is_told_with_it(lab: HiveInTest) 
         detail = await hive.task(task_id)
         assert [one.bot_id for one in detail.choice] == ["BOT-001"]
         assert detail.reasons == ("new to other work", "idle", "nobody else may take it")
+
+
+async def test_a_task_waits_for_the_bot_that_does_it_rather_than_go_to_one_that_fails(lab: HiveInTest) -> None:
+    lab.configure(AGENTS)
+    async with lab.supervised() as hive:
+        await hive.submit(LaunchBots(what="broken"))
+        await hive.submit(LaunchBots(what="slow"))
+        for bot_id in ("BOT-001", "BOT-002") * 3:
+            assert await done_by(hive, f"learn {bot_id}", to=bot_id) == bot_id
+        both = await asyncio.gather(done_by(hive, "one"), done_by(hive, "two"))
+        assert both == ["BOT-002", "BOT-002"]
