@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,22 @@ def hive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         operator.leave()
 
 
-def until_exists(path: Path) -> None:
+def until(reached: Callable[[], object]) -> None:
     deadline = time.monotonic() + READY_S
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} never came"
+    while not reached():
+        assert time.monotonic() < deadline, "never reached"
         time.sleep(0.02)
+
+
+def until_exists(path: Path) -> None:
+    until(path.exists)
+
+
+def told(hive: Operator, message_id: str) -> list[str]:
+    """What the log of messages says of it."""
+    rows = [json.loads(line) for line in (hive.folder.logs / "bot-messaging.jsonl").read_text().splitlines()]
+    assert not any(message_id in row["message_id"] for row in rows if row["message_id"] != message_id), "told once"
+    return [f"{row['event']} P{row['priority']}" for row in rows if row["message_id"] == message_id]
 
 
 def show(hive: Operator, message_id: str) -> dict[str, Any]:
@@ -46,13 +57,11 @@ def test_an_agent_writes_to_another_bot_which_gets_it_as_a_turn(hive: Operator) 
     """No option tells it which hive and which bot: its environment does."""
     sent = hive.ok("send", "BOT-001", "deia-tui msg send BOT-002 -p P1 touch came").split()[0]
     until_exists(hive.folder.workspace("BOT-002") / "came")
+    until(lambda: show(hive, sent)["state"] == "read")
     message = show(hive, sent)
     assert (message["from_bot"], message["to_bot"], message["priority"]) == ("BOT-001", "BOT-002", 1)
-    assert (message["state"], message["tries"], message["text"]) == ("read", 1, "touch came")
-    rows = [json.loads(line) for line in (hive.folder.logs / "bot-messaging.jsonl").read_text().splitlines()]
-    told = [(row["event"], row["from_bot"], row["priority"]) for row in rows if row["message_id"] == sent]
-    assert told[:2] == [("message_queued", "BOT-001", 1), ("message_delivered", "BOT-001", 1)]
-    assert not any(sent in row["message_id"] for row in rows if row["message_id"] != sent), "told once"
+    assert (message["tries"], message["text"]) == (1, "touch came")
+    until(lambda: told(hive, sent) == ["message_queued P1", "message_delivered P1", "message_read P1"])
     answer = hive.ok("send", "BOT-002", f"deia-tui msg reply {sent} touch answered").split()[0]
     until_exists(hive.folder.workspace("BOT-001") / "answered")
     assert show(hive, answer)["reply_to"] == sent
@@ -83,7 +92,7 @@ def test_a_human_writes_from_standard_input_and_looks_at_what_waits(hive: Operat
     assert "read" in hive.ok("msg", "read", low).splitlines()[0]
     hive.ok("launch", "shell", "--id", "BOT-003")
     until_exists(hive.folder.workspace("BOT-003") / "two")
-    assert hive.ok("msg", "inbox", "BOT-003").strip() == "Nothing is unread."
+    until(lambda: hive.ok("msg", "inbox", "BOT-003").strip() == "Nothing is unread.")
     assert not (hive.folder.workspace("BOT-003") / "one").exists(), "a human has read it"
     assert "touch two" in hive.ok("msg", "conversation", "BOT-003", "BOT-002")
     refused(hive.run("msg", "reply", low, "thanks"), 2, "is no bot and gets no messages")
