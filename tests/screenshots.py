@@ -7,6 +7,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from deia_tui import __version__
 from deia_tui.core.bots import Activity, BotState
 from deia_tui.core.client import HiveClient
 from deia_tui.core.commands import AddTask, LaunchBots, RestartBot, SendLetter, SendMessage
+from deia_tui.core.errors import CommandRejected
 from deia_tui.core.state import HiveState
 from deia_tui.demo.hive import CAST, converse, temporary_hive
 from deia_tui.hive.hive import Hive
@@ -45,6 +47,8 @@ CROWD = (
     "review the retention of logs",
 )
 """What the other bots are asked, each again and again."""
+TASKS = tuple(text for text in CROWD if not text.startswith("tidy"))
+"""What needs no leave."""
 LETTERS = (
     "The parser is done: take the branch parse-2.",
     "Which clock do the tests use? I would pass it in.",
@@ -106,8 +110,9 @@ async def keep_working(client: HiveClient, bot_ids: Sequence[str]) -> None:
     [held] = await client.submit(AddTask(text="announce the release", held="until it is tested", sender="ann"))
     await client.submit(AddTask(text="thank everybody", after=(held,), sender="ann"))
     for place in itertools.count():
-        text, to = CROWD[place * 3 % len(CROWD)], bot_ids[place % 5]
-        await client.submit(AddTask(text=text, to=to, priority=(1, 2, 2, 3)[place % 4], sender="ann"))
+        text, to = TASKS[place % len(TASKS)], bot_ids[place % 5]
+        with suppress(CommandRejected):  # too much waits for that bot already
+            await client.submit(AddTask(text=text, to=to, priority=(1, 2, 2, 3)[place % 4], sender="ann"))
         while client.snapshot().work.waiting > ENOUGH:
             await asyncio.sleep(0.5)
 

@@ -7,7 +7,7 @@ from deia_tui.core.bots import Activity, BotState
 from deia_tui.core.breaker import Phase
 from deia_tui.core.holds import hold_of
 from deia_tui.core.state import BotView, HiveState
-from deia_tui.core.tasks import WAITING, Task
+from deia_tui.core.tasks import LOW, WAITING, Task
 from deia_tui.core.work import NO_WORK, WorkView
 
 _NAMED = 3
@@ -27,7 +27,10 @@ def why_waiting(task: Task, state: HiveState, work: WorkView, now: float, needs:
         return f"waits for {named}{f' and {len(needs) - _NAMED} more' if len(needs) > _NAMED else ''}"
     if task.not_before > now:
         return f"retries in {task.not_before - now:.0f} s{f': {task.error}' if task.error else ''}"
-    return _bot_wanted(task.to, state, work, now) if task.to else _any_wanted(state, work, now)
+    reason = _bot_wanted(task.to, state, work, now) if task.to else _any_wanted(state, work, now)
+    if not reason and task.priority >= LOW and work.strain != "healthy":
+        return f"P{task.priority} waits: the hive is {work.strain}"
+    return reason
 
 
 def _bot_wanted(bot_id: str, state: HiveState, work: WorkView, now: float) -> str:

@@ -9,7 +9,7 @@ import pytest
 from deia_tui.core.bots import Activity, AgentSpec, BotSpec, BotState
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import BotView, HiveState, Pause
-from deia_tui.core.tasks import Task, TaskState
+from deia_tui.core.tasks import LOW, Task, TaskState
 from deia_tui.core.waits import why_waiting
 from deia_tui.core.work import BotWork, WorkView
 
@@ -70,6 +70,14 @@ def test_a_bot_that_nobody_knows_is_named() -> None:
 def test_a_bot_with_other_tasks_is_busy() -> None:
     assert why(bot(), to="BOT-1", work={"BOT-1": BotWork(ahead=1)}) == "BOT-1 is busy"
     assert why(bot(), to="BOT-1", work={"BOT-1": BotWork(running="T-0")}) == "BOT-1 is busy"
+
+
+def test_what_is_not_urgent_waits_while_the_hive_is_strained() -> None:
+    state, strained = HiveState(bots={"BOT-1": bot()}), WorkView(strain="degraded")
+    low = replace(TASK, priority=LOW)
+    assert why_waiting(low, state, strained, NOW, {}) == "P3 waits: the hive is degraded"
+    assert why_waiting(TASK, state, strained, NOW, {}) == ""
+    assert why_waiting(low, state, WorkView(), NOW, {}) == ""
 
 
 def test_a_provider_that_rests_holds_up_its_bots() -> None:
