@@ -48,7 +48,8 @@ class Stored:
 class Evidence:
     """`log_lines`: the output log of each bot; `torn`: lines of journals that are no JSON; `journaled`: the messages
     whose end stands in a journal; `complaints`: tracebacks in the logs of supervisors and hosts; `papers`: the files
-    below hive/tasks, relative to it, with what they say; `responses`: the names of the files in hive/responses."""
+    below hive/tasks, relative to it, with what they say; `responses`: the names of the files in hive/responses;
+    `post`: messages between bots."""
 
     letters: Sequence[Letter]
     given: Sequence[Given]
@@ -63,6 +64,7 @@ class Evidence:
     complaints: Sequence[str]
     tasks: dict[str, Row]
     attempts: Sequence[Row]
+    post: dict[str, Row]
     papers: dict[str, str]
     responses: frozenset[str]
 
@@ -85,6 +87,7 @@ def gather(hive: TrialHive, letters: Sequence[Letter], given: Sequence[Given], d
         integrity = [str(tuple(row)) for row in checks if row[0] != "ok"]
         tasks = {row["task_id"]: dict(row) for row in store.execute(_TASKS)}
         attempts = [dict(row) for row in store.execute("SELECT * FROM attempts ORDER BY task_id, attempt")]
+        post = {row["letter_id"]: dict(row) for row in store.execute("SELECT * FROM letters")}
     torn, journaled = _journals(hive.folder.logs)
     return Evidence(
         letters=letters,
@@ -100,6 +103,7 @@ def gather(hive: TrialHive, letters: Sequence[Letter], given: Sequence[Given], d
         complaints=[*_complaints(hive.root / ERRORS), *_complaints(hive.folder.run / "host.log")],
         tasks=tasks,
         attempts=attempts,
+        post=post,
         papers=_papers(hive.folder.tasks),
         responses=frozenset(path.name for path in hive.folder.responses.glob("*-RESPONSE-*")),
     )

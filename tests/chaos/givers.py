@@ -50,7 +50,7 @@ class Giver:
         if not self._left:
             return
         given = self._left.popleft()
-        if given.order.way == "door":
+        if given.order.way in ("door", "letter"):
             self._ask(given)
         else:
             self._lay(given.order, rng)
@@ -60,11 +60,11 @@ class Giver:
 
     def _ask(self, given: Given) -> None:
         order = given.order
-        about = {"to": order.to, "priority": order.priority, "after": list(order.after)}
+        route, about = "/api/tasks", {"task_id": order.label, "to": order.to, "after": list(order.after)}
+        if order.way == "letter":
+            route, about = "/api/messages", {"message_id": order.label, "to_bot": order.to, "from_bot": self.name}
         try:
-            status, answer = self._hive.call(
-                "POST", "/api/tasks", {"task_id": order.label, "text": order.text, **about}
-            )
+            status, answer = self._hive.call("POST", route, {"text": order.text, "priority": order.priority, **about})
         except NO_ANSWER as error:
             given.fate, given.answer = "unsure", type(error).__name__
         else:

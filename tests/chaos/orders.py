@@ -8,16 +8,16 @@ from typing import Literal, TypeVar
 
 T = TypeVar("T")
 Kind = Literal["good", "flaky", "failing", "poison"]
-Way = Literal["door", "file", "strange"]
-"""Over HTTP, as a file that is a task, or as a file that may be none."""
+Way = Literal["door", "file", "strange", "letter"]
+"""Over HTTP, as a file that is a task, as a file that may be none, or as a message from another bot."""
 _KINDS: tuple[tuple[Kind, int], ...] = (("good", 86), ("flaky", 8), ("failing", 4), ("poison", 2))
-_WAYS: tuple[tuple[Way, int], ...] = (("door", 55), ("file", 42), ("strange", 3))
+_WAYS: tuple[tuple[Way, int], ...] = (("door", 50), ("file", 39), ("strange", 3), ("letter", 8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """`label` is its task's id where it comes over HTTP. `to` is a bot or ""; `folder` is the one below hive/tasks it
-    is laid into ("." for anyone's) as `file`."""
+    """`label` is its task's or message's id where it comes over HTTP. `to` is a bot or ""; `folder` is the one below
+    hive/tasks it is laid into ("." for anyone's) as `file`."""
 
     label: str
     kind: Kind
@@ -34,12 +34,16 @@ def draw(dice: random.Random, count: int, bots: Sequence[str]) -> Iterator[Order
     """As many orders; those after others come after them."""
     sure: list[str] = []
     for number in range(1, count + 1):
-        label = f"T-{number:04}"
-        kind = _choice(dice, _KINDS)
         way = _choice(dice, _WAYS)
-        to = dice.choice(bots) if dice.random() < 0.4 else ""
+        label = f"{'L' if way == 'letter' else 'T'}-{number:04}"
+        kind = _choice(dice, _KINDS)
+        to = dice.choice(bots) if way == "letter" or dice.random() < 0.4 else ""
         priority = dice.choices(range(4), (1, 2, 5, 2))[0]
         line = f"ORDER {label} {kind} {dice.choice((0, 1, 5, 20))} {dice.choice((0.0, 0.005, 0.02))}"
+        if way == "letter":
+            urgent = min(priority, 2)  # the least urgent waits as long as the machine is strained
+            yield Order(label=label, kind=kind, way=way, to=to, priority=urgent, text=line)
+            continue
         if way == "door":
             after = tuple(dice.sample(sure, dice.randint(1, 2))) if len(sure) > 5 and dice.random() < 0.15 else ()
             yield Order(label=label, kind=kind, way=way, to=to, priority=priority, text=line, after=after)

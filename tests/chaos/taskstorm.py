@@ -41,6 +41,9 @@ _QUICK = """
 backoff_base_s = 0.2
 backoff_max_s = 1.0
 ageing_s = 3.0
+[messages]
+backoff_base_s = 0.2
+backoff_max_s = 1.0
 """
 VERDICTS: tuple[Verdict, ...] = (
     *OF_WORK,
@@ -80,7 +83,7 @@ def storm(root: Path, *, seed: str, tasks: int, kills: int, bots: int) -> str:
 def _kill(stage: Stage, tasks: int, kills: int) -> None:
     """Spread over all the work, at random instants."""
     blows, dice = Blows(stage.hive, stage.supervision, stage.chronicle, stage.dice("blows")), stage.dice("kills")
-    for share in sorted(dice.uniform(0, 0.9) for _ in range(kills)):
+    for share in sorted(dice.uniform(0, 0.8) for _ in range(kills)):
         stuck = time.monotonic() + STUCK_S
         while _ended(stage) < share * tasks and time.monotonic() < stuck:
             _pass(stage, 0.1)
@@ -124,10 +127,11 @@ def _quiet(stage: Stage) -> bool:
     tasks = {row["task_id"]: row for row in rows}
     stuck = blocked(tasks)
     owed = [row for row in rows if row["task_id"] not in stuck and not (row["state"] in ENDED and row["response"])]
+    on_the_way = _rows(stage, "SELECT 1 FROM letters WHERE state IN ('pending', 'delivered')")
     laid = (path for path in stage.hive.folder.tasks.rglob("*") if path.is_file())
     waiting = {path.name for path in laid if path.parent.name not in ("_archive", "_refused")}
     given = {given.order.file for giver in stage.givers for given in giver.given if given.order.way == "file"}
-    return not owed and waiting.isdisjoint(given)
+    return not owed and not on_the_way and waiting.isdisjoint(given)
 
 
 def _ended(stage: Stage) -> int:
@@ -145,7 +149,8 @@ def _told(found: Evidence) -> str:
     ways = Counter(given.order.way for given in found.given)
     starts = sum(event["type"] == "task_started" for event in found.events)
     return (
-        f"{len(found.given)} tasks ({ways['door']} by HTTP, {ways['file']} as files, {ways['strange']} strange): "
+        f"{len(found.given)} tasks ({ways['door']} by HTTP, {ways['file']} as files, {ways['strange']} strange; "
+        f"{ways['letter']} messages between bots): "
         f"{', '.join(f'{count} {state}' for state, count in sorted(states.items()))}, {len(found.attempts)} attempts, "
         f"{starts} begun, 0 done twice"
     )

@@ -17,6 +17,8 @@ def acknowledged_is_a_task(found: Evidence) -> Iterator[Finding]:
     by_label = _by_label(found)
     for given in found.given:
         order = given.order
+        if order.way == "letter":
+            continue
         tasks = by_label.get(order.label, [])
         if order.way == "door" and given.fate == "refused":
             yield Finding(f"refused: {given.answer}", message_id=order.label)
@@ -125,7 +127,7 @@ def papers_are_in_one_place(found: Evidence) -> Iterator[Finding]:
     tasks = _by_label(found)
     for given in found.given:
         order = given.order
-        if order.way == "door":
+        if order.way not in ("file", "strange"):
             continue
         mine = [path for path in found.papers if order.label in path and not path.endswith(".reason")]
         where = {"_archive": "archived", "_active": "active", "_refused": "refused"}
@@ -160,6 +162,21 @@ def every_end_is_answered(found: Evidence) -> Iterator[Finding]:
         yield Finding(f"nobody knows the response {name}")
 
 
+def letters_arrive_once(found: Evidence) -> Iterator[Finding]:
+    """What was taken is stored, and read or failed with a reason; no agent is given it twice."""
+    begun = Counter(note.message_id.partition("@")[0] for note in found.diary if note.what == "begins")
+    for given in found.given:
+        label, letter = given.order.label, found.post.get(given.order.label)
+        if given.order.way != "letter":
+            continue
+        if letter is None or given.fate != "acknowledged":
+            yield Finding(f"{given.fate} ({given.answer}), stored as {letter}", given.order.to, label)
+        elif letter["state"] != "read" and not (letter["state"] == "failed" and letter["error"]):
+            yield Finding(f"is {letter['state']} ({letter['error']})", given.order.to, label)
+        elif begun[label] > 1:
+            yield Finding(f"was given to an agent {begun[label]} times", given.order.to, label)
+
+
 def _by_label(found: Evidence) -> dict[str, list[Row]]:
     tasks = defaultdict(list)
     for task in found.tasks.values():
@@ -191,5 +208,6 @@ OF_WORK = (
     needs_come_first,
     papers_are_in_one_place,
     every_end_is_answered,
+    letters_arrive_once,
 )
 """Hold once all work is done."""

@@ -10,8 +10,8 @@ from .play import play
 from .taskstorm import storm
 
 SECONDS = 12.0
-TASKS = 60
-KILLS = 5
+TASKS = 40
+KILLS = 4
 
 
 @pytest.mark.timeout(300)
