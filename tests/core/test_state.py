@@ -325,3 +325,20 @@ def test_how_far_the_plan_is_stands_beside_the_task_until_that_ends() -> None:
     assert fold_bot(planned, ev.PlanChanged(**of, message_id="another", entries=())).plan == (1, 2)
     ended = ev.TurnEnded(at=AT, bot_id="B", run=2, message_id="m", status="answered", error="", duration_s=1.0)
     assert fold_bot(planned, ended).plan is None
+
+
+def test_a_bot_that_is_paused_or_was_started_for_the_load() -> None:
+    about = {"at": 1.0, "bot_id": "B"}
+    marked = {"template": "t", "reason": "5 tasks wait", "queue_depth": 5, "load": 1.0}
+    state = HiveState()
+    expected = (
+        (ev.BotLaunched(**about, spec=SPEC), (False, False)),  # type: ignore[arg-type]
+        (ev.Scaled(**about, **marked, direction="up"), (False, True)),  # type: ignore[arg-type]
+        (ev.BotPaused(**about), (True, True)),  # type: ignore[arg-type]
+        (ev.BotUnpaused(**about), (False, True)),  # type: ignore[arg-type]
+        (ev.Scaled(**about, **marked, direction="down"), (False, True)),  # type: ignore[arg-type]
+        (ev.BotLaunched(**about, spec=SPEC), (False, False)),  # type: ignore[arg-type]  # by a human: it is his now
+    )
+    for event, (paused, scaled) in expected:
+        state = fold(state, event)
+        assert (state.bots["B"].paused, state.bots["B"].scaled) == (paused, scaled)
