@@ -34,7 +34,8 @@ def summary(seed: str, found: Evidence, *, what: str) -> str:
     )
     return (
         f"seed {seed}: {what}; {opened} supervisors, {hosts} hosts, {runs} runs of bots; "
-        f"{told + '; ' if found.letters else ''}stored: {', '.join(f'{count} {status}' for status, count in sorted(ends.items()))}; every promise held"
+        f"{told + '; ' if found.letters else ''}stored: "
+        f"{', '.join(f'{count} {status}' for status, count in sorted(ends.items()))}; every promise held"
     )
 
 
