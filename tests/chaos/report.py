@@ -29,13 +29,12 @@ def summary(seed: str, found: Evidence, *, what: str) -> str:
     opened = sum(event["type"] == "hive_opened" for event in found.events)
     hosts = len({event["pid"] for event in found.events if event["type"] == "host_started"})
     runs = sum(event["type"] == "bot_spawned" for event in found.events)
-    told = (
-        f"{fates['acknowledged']} messages acknowledged, {fates['refused']} refused, {fates['unsure']} without answer"
-    )
+    acknowledged, refused, unsure = (fates[fate] for fate in ("acknowledged", "refused", "unsure"))
+    told = f"{acknowledged} messages acknowledged, {refused} refused, {unsure} without answer; "
+    stored = ", ".join(f"{count} {status}" for status, count in sorted(ends.items()))
     return (
         f"seed {seed}: {what}; {opened} supervisors, {hosts} hosts, {runs} runs of bots; "
-        f"{told + '; ' if found.letters else ''}stored: "
-        f"{', '.join(f'{count} {status}' for status, count in sorted(ends.items()))}; every promise held"
+        f"{told if found.letters else ''}stored: {stored}; every promise held"
     )
 
 
