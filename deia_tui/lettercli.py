@@ -11,9 +11,9 @@ import click
 
 from deia_tui import cli
 from deia_tui.core.errors import CommandRejected
-from deia_tui.core.letters import LONGEST_TTL_S
-from deia_tui.core.tasks import read_priority
+from deia_tui.core.letters.letter import LONGEST_TTL_S
 from deia_tui.core.text import clean, clean_lines, shorten
+from deia_tui.core.work.tasks import read_priority
 from deia_tui.folder import Folder
 from deia_tui.inside import inside_bot
 

@@ -15,22 +15,22 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from deia_tui.adapters import check_kind
 from deia_tui.complaints import read, together
-from deia_tui.core.attempts import TaskPolicy
 from deia_tui.core.bots import AgentSpec, BotSpec, RestartPolicy, idle_timeout_of
 from deia_tui.core.breaker import BreakerPolicy
 from deia_tui.core.errors import CommandRejected, ConfigError
-from deia_tui.core.flow import FlowPolicy
 from deia_tui.core.ids import is_bot_id
 from deia_tui.core.jsonl import picker
-from deia_tui.core.letters import LONGEST_TTL_S, LetterPolicy
+from deia_tui.core.letters.letter import LONGEST_TTL_S, LetterPolicy
 from deia_tui.core.lifecycle import LifePolicy
-from deia_tui.core.performance import SchedulingPolicy
+from deia_tui.core.load.flow import FlowPolicy
+from deia_tui.core.load.scaler import Limits, ScalingPolicy
+from deia_tui.core.load.strain import StrainPolicy
 from deia_tui.core.programs import PROGRAMS, program_of
 from deia_tui.core.restart import RestartLimits
 from deia_tui.core.runaway import RunawayPolicy
-from deia_tui.core.scaler import Limits, ScalingPolicy
-from deia_tui.core.strain import StrainPolicy
+from deia_tui.core.scheduling.performance import SchedulingPolicy
 from deia_tui.core.turns import PermissionPolicy
+from deia_tui.core.work.attempts import TaskPolicy
 from deia_tui.folder import Folder, write_atomic
 
 _LIMITS, _BREAKER, _RUNAWAY = RestartLimits(), BreakerPolicy(), RunawayPolicy()

@@ -12,8 +12,8 @@ import click
 
 from deia_tui import cli, taskpages
 from deia_tui.core.errors import CommandRejected, DeiaError
-from deia_tui.core.tasks import ENDED, TaskState, TaskType, read_priority
 from deia_tui.core.text import clean, clean_lines
+from deia_tui.core.work.tasks import ENDED, TaskState, TaskType, read_priority
 
 _ENDED = {str(state) for state in ENDED}
 

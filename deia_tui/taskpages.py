@@ -3,8 +3,8 @@
 from typing import Any
 
 from deia_tui import cli
-from deia_tui.core.tasks import ENDED
 from deia_tui.core.text import clean, clean_lines, shorten
+from deia_tui.core.work.tasks import ENDED
 
 _ENDED = {str(state) for state in ENDED}
 _TITLE = 60

@@ -13,9 +13,9 @@ from deia_tui.core.bots import AgentSpec, RestartPolicy
 from deia_tui.core.breaker import BreakerPolicy
 from deia_tui.core.errors import CommandRejected, ConfigError
 from deia_tui.core.lifecycle import LifePolicy
+from deia_tui.core.load.scaler import Limits
 from deia_tui.core.programs import PROGRAMS
 from deia_tui.core.runaway import RunawayPolicy
-from deia_tui.core.scaler import Limits
 from deia_tui.folder import Folder
 from deia_tui.settings import (
     SAMPLE,

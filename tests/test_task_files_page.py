@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from deia_tui.core.errors import CommandRejected
-from deia_tui.core.taskfiles import read_task
-from deia_tui.core.tasknames import NEWS, WORK
-from deia_tui.core.tasks import TaskType
+from deia_tui.core.work.taskfiles import read_task
+from deia_tui.core.work.tasknames import NEWS, WORK
+from deia_tui.core.work.tasks import TaskType
 
 PAGE = (Path(__file__).parent.parent / "docs" / "task-files.md").read_text(encoding="utf-8")
 BOTS = frozenset({"BOT-001", "BOT-002"})

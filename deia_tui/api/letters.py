@@ -9,11 +9,11 @@ from pydantic import BeforeValidator, Field
 
 from deia_tui.api.body import Body, refusals
 from deia_tui.core import commands as cmd
-from deia_tui.core import letterreport
 from deia_tui.core.client import HiveClient
 from deia_tui.core.errors import CommandRejected
-from deia_tui.core.letters import LONGEST_TTL_S, MAX_TEXT, Letter, LetterState
-from deia_tui.core.tasks import NORMAL, read_priority
+from deia_tui.core.letters import report as letterreport
+from deia_tui.core.letters.letter import LONGEST_TTL_S, MAX_TEXT, Letter, LetterState
+from deia_tui.core.work.tasks import NORMAL, read_priority
 
 _ID = "3f9a01c27b5e"
 _LETTER: dict[str, Any] = {

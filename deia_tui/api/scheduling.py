@@ -6,10 +6,10 @@ from typing import Any, Protocol
 from fastapi import APIRouter
 
 from deia_tui.core import commands as cmd
-from deia_tui.core import standings
 from deia_tui.core.client import HiveClient
 from deia_tui.core.errors import CommandRejected
-from deia_tui.core.standings import Standings
+from deia_tui.core.scheduling import standings
+from deia_tui.core.scheduling.standings import Standings
 
 
 class Learned(HiveClient, Protocol):

@@ -11,12 +11,13 @@ from fastapi.responses import StreamingResponse
 from pydantic import BeforeValidator, Field
 
 from deia_tui.api.body import Body, refusals
-from deia_tui.core import codec, taskreport
+from deia_tui.core import codec
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core.client import HiveClient, Recorded
 from deia_tui.core.errors import CommandRejected
-from deia_tui.core.tasks import ENDED, HUMAN, NORMAL, Task, TaskState, TaskType, read_priority
+from deia_tui.core.work import taskreport
+from deia_tui.core.work.tasks import ENDED, HUMAN, NORMAL, Task, TaskState, TaskType, read_priority
 from deia_tui.following import follow
 
 MAX_TEXT = 250_000

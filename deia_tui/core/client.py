@@ -7,11 +7,11 @@ from typing import Literal, Protocol
 from deia_tui.core.commands import Command, Outcome
 from deia_tui.core.conversation import Parts
 from deia_tui.core.events import Event
-from deia_tui.core.letters import Letter
+from deia_tui.core.letters.letter import Letter
 from deia_tui.core.programs import Readiness
 from deia_tui.core.state import Snapshot
-from deia_tui.core.tasks import Attempt, Candidate, Task, TaskState
 from deia_tui.core.turns import Failure, StopReason
+from deia_tui.core.work.tasks import Attempt, Candidate, Task, TaskState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from deia_tui.core.tasks import HUMAN, NORMAL, TaskType
 from deia_tui.core.turns import OptionKind
+from deia_tui.core.work.tasks import HUMAN, NORMAL, TaskType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from typing import Literal
 
 from deia_tui.core.bots import BotSpec, ExitRecord
 from deia_tui.core.breaker import Phase
-from deia_tui.core.performance import Performance, Trend
-from deia_tui.core.tasks import Candidate, TaskType
+from deia_tui.core.scheduling.performance import Performance, Trend
 from deia_tui.core.turns import Failure, Outcome, PermissionRequest, PlanEntry, StopReason, ToolCall, Usage
+from deia_tui.core.work.tasks import Candidate, TaskType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from deia_tui.core.journal import Line, rfc3339
 from deia_tui.core.redact import redact_text
 from deia_tui.core.spread import Spread
 from deia_tui.core.state import BotView
-from deia_tui.core.tasks import WAITING, Task, TaskState
+from deia_tui.core.work.tasks import WAITING, Task, TaskState
 
 HIVE = ""
 """Stands for the hive itself where a bot is named."""

@@ -7,7 +7,7 @@ from typing import Any
 from deia_tui.core.holds import hold_of, spent
 from deia_tui.core.state import NO_SERIES, Approval, BotView, Pause, Series, Snapshot
 from deia_tui.core.stopping import waits_for
-from deia_tui.core.taskreport import work
+from deia_tui.core.work.taskreport import work
 
 NO_PAUSES: Mapping[str, Pause] = MappingProxyType({})
 

@@ -9,7 +9,7 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import LIVE, Activity, BotSpec, BotState, ExitRecord, Health
 from deia_tui.core.breaker import Phase
 from deia_tui.core.turns import PermissionRequest
-from deia_tui.core.work import WorkView
+from deia_tui.core.work.view import WorkView
 
 REPLACED = "again"
 """The reason of an AlertCleared that makes room for a newer alert of the same kind: the old one is forgotten."""

@@ -14,11 +14,11 @@ from deia_tui.core.alerts import PAUSED
 from deia_tui.core.client import ChatTurn, Launchable, Recorded, TaskDetail
 from deia_tui.core.costs import Cost
 from deia_tui.core.errors import BotUnreachable, CommandRejected
-from deia_tui.core.letters import Letter, LetterState
+from deia_tui.core.letters.letter import Letter, LetterState
 from deia_tui.core.metricsreport import summary
-from deia_tui.core.standings import Standings
+from deia_tui.core.scheduling.standings import Standings
 from deia_tui.core.state import Snapshot
-from deia_tui.core.tasks import Task, TaskState
+from deia_tui.core.work.tasks import Task, TaskState
 from deia_tui.folder import Folder
 from deia_tui.hive.declarations import Declarations
 from deia_tui.hive.household import Household, Mode

@@ -35,7 +35,7 @@ from deia_tui.hive.scribe import Scribe
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.hive.takeover import machine_restarted, take_over
 from deia_tui.hive.upkeep import Upkeep
-from deia_tui.hive.work import Work
+from deia_tui.hive.work.work import Work
 from deia_tui.hive.worktrees import Worktrees
 from deia_tui.store.queries import Loaded
 from deia_tui.store.store import Store

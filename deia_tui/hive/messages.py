@@ -9,7 +9,7 @@ from deia_tui.core import events as ev
 from deia_tui.core import lifecycle as lc
 from deia_tui.core.commands import SendMessage
 from deia_tui.core.errors import CommandRejected
-from deia_tui.core.flow import FlowPolicy, Gate, Pace
+from deia_tui.core.load.flow import FlowPolicy, Gate, Pace
 from deia_tui.core.turns import Failure
 from deia_tui.hive.calls import Calls
 from deia_tui.hive.clock import Clock

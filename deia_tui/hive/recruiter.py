@@ -11,7 +11,7 @@ from deia_tui.core.bots import OFF, WITH_ALL, BotSpec, BotState
 from deia_tui.core.client import Launchable
 from deia_tui.core.commands import LaunchBots, Outcome
 from deia_tui.core.errors import StoreError
-from deia_tui.core.scaler import Limits
+from deia_tui.core.load.scaler import Limits
 from deia_tui.hive import launching
 from deia_tui.hive.declarations import Declarations
 from deia_tui.hive.record import Record

@@ -15,7 +15,7 @@ from deia_tui.core.errors import StoreError
 from deia_tui.core.metrics import Metrics, Window
 from deia_tui.core.metricsreport import DAY_S
 from deia_tui.core.state import HiveState
-from deia_tui.core.work import NO_WORK
+from deia_tui.core.work.view import NO_WORK
 from deia_tui.engine.protocol import Sampled
 from deia_tui.folder import Folder
 from deia_tui.hive.record import Record

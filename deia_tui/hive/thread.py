@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from deia_tui.core.client import ChatTurn, Launchable, Recorded, TaskDetail
 from deia_tui.core.commands import Command, Outcome
 from deia_tui.core.errors import CommandRejected
-from deia_tui.core.letters import Letter
+from deia_tui.core.letters.letter import Letter
 from deia_tui.core.state import Snapshot
-from deia_tui.core.tasks import Task, TaskState
+from deia_tui.core.work.tasks import Task, TaskState
 
 if TYPE_CHECKING:
     from deia_tui.hive.hive import Hive

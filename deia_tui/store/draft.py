@@ -10,10 +10,10 @@ from typing import Any
 from deia_tui.core import codec
 from deia_tui.core import events as ev
 from deia_tui.core.client import Recorded
-from deia_tui.core.letters import Letter, fold_letter
+from deia_tui.core.letters.letter import Letter, fold_letter
 from deia_tui.core.state import day_of, first_line
-from deia_tui.core.taskmoves import fold_task
-from deia_tui.core.tasks import Task
+from deia_tui.core.work.taskmoves import fold_task
+from deia_tui.core.work.tasks import Task
 from deia_tui.store import rows, workrows
 from deia_tui.store.rows import BotRow, RunKey, RunRow, Values
 

@@ -8,8 +8,8 @@ import aiosqlite
 
 from deia_tui.core import codec
 from deia_tui.core import events as ev
-from deia_tui.core.delivery import Carried
-from deia_tui.core.letters import Letter, LetterState
+from deia_tui.core.letters.delivery import Carried
+from deia_tui.core.letters.letter import Letter, LetterState
 from deia_tui.store import workrows
 from deia_tui.store.database import transaction
 from deia_tui.store.queries import fetch

@@ -12,12 +12,12 @@ import aiosqlite
 
 from deia_tui.core.client import ChatTurn, Recorded
 from deia_tui.core.costs import Cost
-from deia_tui.core.delivery import Carried
 from deia_tui.core.events import Event
 from deia_tui.core.journal import Sample
-from deia_tui.core.letters import Letter, LetterState
+from deia_tui.core.letters.delivery import Carried
+from deia_tui.core.letters.letter import Letter, LetterState
 from deia_tui.core.metrics import Window
-from deia_tui.core.tasks import Attempt, Task, TaskState
+from deia_tui.core.work.tasks import Attempt, Task, TaskState
 from deia_tui.folder import Folder
 from deia_tui.store import chats, letterqueries, queries, workqueries
 from deia_tui.store.backup import Backup, restore, rotate, save, take, unfinished

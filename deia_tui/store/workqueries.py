@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import aiosqlite
 
-from deia_tui.core.letters import Letter
-from deia_tui.core.performance import Performance
-from deia_tui.core.tasks import ENDED, PRIORITIES, WITH_BOT, Attempt, Task, TaskState, TaskType
+from deia_tui.core.letters.letter import Letter
+from deia_tui.core.scheduling.performance import Performance
+from deia_tui.core.work.tasks import ENDED, PRIORITIES, WITH_BOT, Attempt, Task, TaskState, TaskType
 from deia_tui.store import workrows
 from deia_tui.store.queries import fetch
 

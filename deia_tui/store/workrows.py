@@ -6,9 +6,9 @@ from dataclasses import fields
 from typing import Any
 
 from deia_tui.core import events as ev
-from deia_tui.core.letters import Letter, LetterState
-from deia_tui.core.performance import Performance
-from deia_tui.core.tasks import Attempt, Task, TaskState, TaskType
+from deia_tui.core.letters.letter import Letter, LetterState
+from deia_tui.core.scheduling.performance import Performance
+from deia_tui.core.work.tasks import Attempt, Task, TaskState, TaskType
 
 Values = tuple[Any, ...]
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from deia_tui.core.letters import Letter, LetterState
+from deia_tui.core.letters.letter import Letter, LetterState
 from deia_tui.core.state import first_line
 from deia_tui.core.text import clean, clean_lines
 from deia_tui.ui.theme import Glyphs, Ink, Spans

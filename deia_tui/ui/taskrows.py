@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deia_tui.core.state import HiveState
-from deia_tui.core.tasks import ENDED, WAITING, Task, TaskState
 from deia_tui.core.text import clean
-from deia_tui.core.waits import why_waiting
 from deia_tui.core.wording import waiting_for
-from deia_tui.core.work import WorkView
+from deia_tui.core.work.tasks import ENDED, WAITING, Task, TaskState
+from deia_tui.core.work.view import WorkView
+from deia_tui.core.work.waits import why_waiting
 from deia_tui.ui.parts import minutes, seconds
 from deia_tui.ui.theme import Glyphs, Ink, Spans
 from deia_tui.ui.wrapping import cut

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from deia_tui.core import events as ev
-from deia_tui.core.queue import TaskQueue
-from deia_tui.core.tasks import TaskState
+from deia_tui.core.work.queue import TaskQueue
+from deia_tui.core.work.tasks import TaskState
 from deia_tui.folder import Folder
 from deia_tui.store.store import Store
 

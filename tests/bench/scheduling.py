@@ -5,7 +5,7 @@ bots can do."""
 from collections.abc import Iterator, Sequence
 from statistics import mean
 
-from deia_tui.core.scheduler import Scheduler
+from deia_tui.core.scheduling.scheduler import Scheduler
 from tests.simulated.hive import SimulatedHive, Told
 from tests.simulated.picking import adaptive, at_random, by_turns
 from tests.simulated.world import World, make_world

@@ -8,11 +8,11 @@ from deia_tui.core.bots import AgentSpec, BotSpec, BotState, ExitRecord
 from deia_tui.core.chronicle import Chronicle
 from deia_tui.core.journal import body_of, rfc3339
 from deia_tui.core.journals import approvals, backpressure, health, load, messaging
-from deia_tui.core.letters import message_of
+from deia_tui.core.letters.letter import message_of
 from deia_tui.core.metrics import Metrics
 from deia_tui.core.state import REPLACED, Alert, BotView, HiveState
-from deia_tui.core.tasks import TaskType
 from deia_tui.core.turns import PermissionRequest, PlanEntry, ToolCall, Usage
+from deia_tui.core.work.tasks import TaskType
 
 AT = 1_760_000_000.25
 STAMP = "2025-10-09T08:53:20.250+00:00"

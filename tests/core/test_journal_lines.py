@@ -9,8 +9,8 @@ from deia_tui.core.bots import AgentSpec, BotSpec, BotState, ExitRecord
 from deia_tui.core.breaker import Phase
 from deia_tui.core.journal import registry_action, resources, rfc3339, route
 from deia_tui.core.state import BotView
-from deia_tui.core.tasks import TaskType
 from deia_tui.core.turns import Failure
+from deia_tui.core.work.tasks import TaskType
 
 AT = 1_760_000_000.25
 STAMP = "2025-10-09T08:53:20.250+00:00"

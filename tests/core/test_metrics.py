@@ -12,7 +12,7 @@ from deia_tui.core.metrics import HIVE, Metrics, Window
 from deia_tui.core.metricsreport import add_up, from_json, summary, to_json
 from deia_tui.core.spread import Spread
 from deia_tui.core.state import BotView
-from deia_tui.core.tasks import Task, TaskState, TaskType
+from deia_tui.core.work.tasks import Task, TaskState, TaskType
 
 AT = 1_760_000_000.0
 SPEC = BotSpec(bot_id="B", agent=AgentSpec(name="shell", kind="shell"))

@@ -6,7 +6,7 @@ from deia_tui.core import breaker as brk
 from deia_tui.core import events as ev
 from deia_tui.core.breaker import BreakerPolicy, Phase
 from deia_tui.core.commands import AddTask, LaunchBots, SendMessage
-from deia_tui.core.tasks import TaskState
+from deia_tui.core.work.tasks import TaskState
 from deia_tui.hive.calls import Calls
 from deia_tui.hive.clock import Clock
 from tests.hive.conftest import HiveInTest

@@ -15,18 +15,18 @@ from types import MappingProxyType
 
 from deia_tui.core import breaker as br
 from deia_tui.core import events as ev
-from deia_tui.core.attempts import Circumstances, TaskPolicy, after_turn, put_back
-from deia_tui.core.availability import unavailable
 from deia_tui.core.bots import Activity, AgentSpec, BotSpec, BotState, Health
 from deia_tui.core.failures import consequences
-from deia_tui.core.flow import FlowPolicy, Pace
-from deia_tui.core.queue import TaskQueue
-from deia_tui.core.scaler import Drain, Limits, Scaler, ScalingPolicy, Start
-from deia_tui.core.scheduler import Contender, contender
+from deia_tui.core.load.flow import FlowPolicy, Pace
+from deia_tui.core.load.scaler import Drain, Limits, Scaler, ScalingPolicy, Start
+from deia_tui.core.scheduling.scheduler import Contender, contender
 from deia_tui.core.state import BotView, HiveState, Pause, Snapshot
-from deia_tui.core.tasks import URGENT, Task
 from deia_tui.core.turns import Failure
-from deia_tui.core.work import WorkView
+from deia_tui.core.work.attempts import Circumstances, TaskPolicy, after_turn, put_back
+from deia_tui.core.work.availability import unavailable
+from deia_tui.core.work.queue import TaskQueue
+from deia_tui.core.work.tasks import URGENT, Task
+from deia_tui.core.work.view import WorkView
 from tests.simulated.world import Job, World
 
 TEMPLATE, PROVIDER = "worker", "acme"

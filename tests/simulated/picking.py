@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 
 from deia_tui.core import events as ev
-from deia_tui.core.scheduler import Contender, Scheduler, verdict
-from deia_tui.core.tasks import Task
+from deia_tui.core.scheduling.scheduler import Contender, Scheduler, verdict
+from deia_tui.core.work.tasks import Task
 from tests.simulated.hive import Learn, Pick
 from tests.simulated.world import World
 

@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deia_tui.core.tasks import PRIORITIES, TaskType
+from deia_tui.core.work.tasks import PRIORITIES, TaskType
 
 TYPES = tuple(TaskType)[:-1]
 

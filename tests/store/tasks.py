@@ -3,7 +3,7 @@
 from typing import Any
 
 from deia_tui.core import events as ev
-from deia_tui.core.tasks import TaskType
+from deia_tui.core.work.tasks import TaskType
 
 from . import scenes
 

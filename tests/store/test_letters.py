@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from deia_tui.core import events as ev
-from deia_tui.core.delivery import Carried, expired
-from deia_tui.core.letters import LetterState, message_of
-from deia_tui.core.post import Post
+from deia_tui.core.letters.delivery import Carried, expired
+from deia_tui.core.letters.letter import LetterState, message_of
+from deia_tui.core.letters.post import Post
 from deia_tui.store.store import Store
 
 from . import scenes, tasks

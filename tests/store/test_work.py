@@ -12,8 +12,8 @@ import pytest
 from deia_tui.core import events as ev
 from deia_tui.core.bots import spec_to_json
 from deia_tui.core.errors import StoreError
-from deia_tui.core.tasks import ENDED, WITH_BOT, Attempt, Task, TaskState
 from deia_tui.core.turns import Usage
+from deia_tui.core.work.tasks import ENDED, WITH_BOT, Attempt, Task, TaskState
 from deia_tui.folder import Folder
 from deia_tui.store.backup import restore
 from deia_tui.store.database import migrations

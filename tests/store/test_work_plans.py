@@ -10,7 +10,7 @@ from typing import Any
 import aiosqlite
 import pytest
 
-from deia_tui.core.tasks import ENDED, TaskState
+from deia_tui.core.work.tasks import ENDED, TaskState
 from deia_tui.folder import Folder
 from deia_tui.store import letterqueries as lq
 from deia_tui.store import workqueries as wq

@@ -15,8 +15,8 @@ from deia_tui.core import events as ev
 from deia_tui.core.bots import Activity, AgentSpec, BotState, ExitRecord
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import HISTORY_S, Series, Telemetry
-from deia_tui.core.tasks import Candidate, TaskType
 from deia_tui.core.turns import Diff, PlanEntry, ToolCall, Usage
+from deia_tui.core.work.tasks import Candidate, TaskType
 from deia_tui.ui.app import ConsoleApp, ConsoleOptions
 from tests.ui.scripted import ScriptedHive
 

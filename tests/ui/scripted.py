@@ -20,12 +20,12 @@ from deia_tui.core.client import ChatTurn, Launchable, Recorded, TaskDetail
 from deia_tui.core.conversation import add, answer_of
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.ids import check_bot_id, next_bot_ids
-from deia_tui.core.letters import Letter, LetterState, fold_letter
+from deia_tui.core.letters.letter import Letter, LetterState, fold_letter
 from deia_tui.core.state import BotView, HiveState, Snapshot, Telemetry, first_line, fold, is_live
-from deia_tui.core.taskmoves import fold_task
-from deia_tui.core.tasks import HUMAN, NORMAL, WAITING, Attempt, Candidate, Task, TaskState, TaskType
 from deia_tui.core.turns import OptionKind, Outcome, PermissionOption, PermissionRequest
-from deia_tui.core.work import BotWork, Strain, WorkView
+from deia_tui.core.work.taskmoves import fold_task
+from deia_tui.core.work.tasks import HUMAN, NORMAL, WAITING, Attempt, Candidate, Task, TaskState, TaskType
+from deia_tui.core.work.view import BotWork, Strain, WorkView
 from deia_tui.store.workrows import outcome_of
 
 SHELL = AgentSpec(name="shell", kind="shell")

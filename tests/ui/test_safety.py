@@ -14,8 +14,8 @@ from textual import events
 from deia_tui.core import events as ev
 from deia_tui.core.bots import AgentSpec
 from deia_tui.core.client import Launchable
-from deia_tui.core.tasks import Candidate
 from deia_tui.core.turns import Diff, PlanEntry, ToolCall, Usage
+from deia_tui.core.work.tasks import Candidate
 from tests.ui.screens import Screen, shown
 from tests.ui.scripted import ScriptedHive
 

@@ -6,8 +6,8 @@ import pytest
 
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
-from deia_tui.core.tasks import Candidate
 from deia_tui.core.turns import PlanEntry, Usage
+from deia_tui.core.work.tasks import Candidate
 from deia_tui.ui.app import ConsoleOptions
 from deia_tui.ui.modes.work import WorkMode
 from deia_tui.ui.orders import READ_ONLY

@@ -3,7 +3,7 @@
 import pytest
 
 from deia_tui.core import commands as cmd
-from deia_tui.core.tasks import TaskType
+from deia_tui.core.work.tasks import TaskType
 from tests.ui.screens import shown
 from tests.ui.scripted import ScriptedHive
 

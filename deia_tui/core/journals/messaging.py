@@ -6,7 +6,7 @@ from typing import Any
 
 from deia_tui.core import events as ev
 from deia_tui.core.journal import Line, body_of, rfc3339
-from deia_tui.core.letters import carries_letter
+from deia_tui.core.letters.letter import carries_letter
 
 FILE = "bot-messaging.jsonl"
 

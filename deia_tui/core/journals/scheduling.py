@@ -5,7 +5,7 @@ from typing import Any
 
 from deia_tui.core import events as ev
 from deia_tui.core.journal import Line, rfc3339
-from deia_tui.core.tasks import Candidate
+from deia_tui.core.work.tasks import Candidate
 
 FILE = "adaptive-scheduling.jsonl"
 _SAME = 0.005

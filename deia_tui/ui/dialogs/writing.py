@@ -16,8 +16,8 @@ from textual.widgets import Button, Input, Static, TextArea
 
 from deia_tui.core.commands import AddTask, Command, SendLetter
 from deia_tui.core.errors import CommandRejected, DeiaError
-from deia_tui.core.tasks import HUMAN, NORMAL, PRIORITIES, TaskType
 from deia_tui.core.text import clean, clean_lines
+from deia_tui.core.work.tasks import HUMAN, NORMAL, PRIORITIES, TaskType
 from deia_tui.ui.orders import Orders
 from deia_tui.ui.widgets.choice import Choice
 from deia_tui.ui.widgets.entry import Entry

@@ -9,9 +9,9 @@ from textual.containers import Vertical
 
 from deia_tui.core.client import HiveClient
 from deia_tui.core.commands import ReadLetter
-from deia_tui.core.letters import Letter
+from deia_tui.core.letters.letter import Letter
 from deia_tui.core.state import Snapshot
-from deia_tui.core.tasks import HUMAN
+from deia_tui.core.work.tasks import HUMAN
 from deia_tui.ui import keymap
 from deia_tui.ui.letterrows import UNREAD, count
 from deia_tui.ui.looks import Looks

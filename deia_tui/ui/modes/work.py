@@ -11,8 +11,8 @@ from deia_tui.core import commands as cmd
 from deia_tui.core.client import HiveClient, TaskDetail
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.state import Snapshot
-from deia_tui.core.tasks import ENDED, PRIORITIES, WITH_BOT, Task, TaskState
 from deia_tui.core.text import clean
+from deia_tui.core.work.tasks import ENDED, PRIORITIES, WITH_BOT, Task, TaskState
 from deia_tui.ui import keymap
 from deia_tui.ui.looks import Looks
 from deia_tui.ui.modes.mode import Mode

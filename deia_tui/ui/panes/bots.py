@@ -13,7 +13,7 @@ from textual.widgets import Input
 from deia_tui.core.state import Snapshot, Telemetry
 from deia_tui.core.text import clean
 from deia_tui.core.wording import doing
-from deia_tui.core.work import NO_WORK
+from deia_tui.core.work.view import NO_WORK
 from deia_tui.ui import rows
 from deia_tui.ui.theme import Glyphs, Spans
 from deia_tui.ui.widgets.filter import Filter

@@ -8,7 +8,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Input
 
-from deia_tui.core.letters import Letter
+from deia_tui.core.letters.letter import Letter
 from deia_tui.core.text import clean, clean_lines
 from deia_tui.ui import letterrows
 from deia_tui.ui.letterrows import Counts

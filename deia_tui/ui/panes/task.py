@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 from deia_tui.core.client import TaskDetail
-from deia_tui.core.tasks import ENDED, WAITING, Attempt, Task, TaskState
 from deia_tui.core.text import clean, clean_lines
+from deia_tui.core.work.tasks import ENDED, WAITING, Attempt, Task, TaskState
 from deia_tui.ui import taskrows
 from deia_tui.ui.parts import seconds
 from deia_tui.ui.theme import Glyphs, Ink, Spans

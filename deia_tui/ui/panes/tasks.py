@@ -11,8 +11,8 @@ from textual.reactive import var
 from textual.widgets import Input
 
 from deia_tui.core.state import Snapshot
-from deia_tui.core.tasks import Task, TaskState
 from deia_tui.core.text import clean
+from deia_tui.core.work.tasks import Task, TaskState
 from deia_tui.ui import taskrows
 from deia_tui.ui.taskrows import SECTIONS, Note, Section
 from deia_tui.ui.theme import Glyphs, Ink, Spans

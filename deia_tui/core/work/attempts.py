@@ -1,0 +1,132 @@
+"""Decides what follows for a task from how an attempt at it ended: done, tried again at once or later, held, or dead.
+
+An attempt is held against its task only when the task may be the reason: what a human, a stop, a pause of the provider
+or a lost login ended says nothing against it.
+"""
+
+from dataclasses import dataclass
+
+from deia_tui.core import events as ev
+from deia_tui.core.failures import CLASSES, pause_s
+from deia_tui.core.turns import Failure
+from deia_tui.core.work.tasks import Task, TaskState
+
+INTERRUPTED = "interrupted by a human"
+"""Why a task is held whose turn somebody ended."""
+_NOT_ITS_FAULT = frozenset({Failure.AUTHENTICATION, Failure.BUDGET, Failure.OVERLOAD})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPolicy:
+    """A task is dead after `max_tries` that failed; between them it waits `backoff_base_s`, doubling up to
+    `backoff_max_s`. A bot that shows no sign of life for `lease_s` loses its task; a task that waits rises by one
+    priority every `ageing_s`."""
+
+    max_tries: int = 4
+    backoff_base_s: float = 5.0
+    backoff_max_s: float = 300.0
+    lease_s: float = 60.0
+    ageing_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """`crashed`: the turn was cut because its bot died; `stopping`: its bot was being stopped; `has_provider`: its
+    provider is left alone by others' means when it is overloaded."""
+
+    crashed: bool = False
+    stopping: bool = False
+    has_provider: bool = True
+
+
+Verdict = ev.TaskDone | ev.TaskPutBack | ev.TaskDied
+
+
+def backoff_s(tries: int, policy: TaskPolicy) -> float:
+    """How long a task waits that has failed so many times."""
+    return float(min(policy.backoff_max_s, policy.backoff_base_s * 2 ** min(max(0, tries - 1), 60)))
+
+
+def after_turn(task: Task, turn: ev.TurnEnded, around: Circumstances, policy: TaskPolicy, *, begun: bool) -> Verdict:
+    """What the end of the turn of its newest attempt means; `begun`: its agent had been given it."""
+    at, why = turn.at, turn.error or (CLASSES.get(turn.failure, "") if turn.failure else "") or turn.status
+    match turn.status:
+        case "answered":
+            return ev.TaskDone(
+                at=at,
+                task_id=task.task_id,
+                bot_id=task.bot_id,
+                attempt=task.attempt,
+                duration_s=turn.duration_s,
+            )
+        case "failed" if turn.failure is Failure.REQUEST:  # the next agent is given the very same words
+            return _died(task, at, why, turn.failure, turn.duration_s)
+        case "failed" if turn.failure in _NOT_ITS_FAULT:
+            alone = turn.failure is Failure.OVERLOAD and not around.has_provider
+            rest_s = pause_s(turn.retry_after_s, None) if alone else 0.0
+            return _put_back(task, at, why, rest_s=rest_s, failure=turn.failure, duration_s=turn.duration_s)
+        case "failed":
+            return failed(task, at, why, policy, failure=turn.failure, duration_s=turn.duration_s)
+        case "interrupted" if around.crashed and begun:
+            return failed(task, at, why, policy, duration_s=turn.duration_s)
+        case "interrupted" if turn.source_seq and not around.stopping and not around.crashed:
+            return _put_back(task, at, INTERRUPTED, held=INTERRUPTED, duration_s=turn.duration_s)
+        case _:
+            return _put_back(task, at, why, duration_s=turn.duration_s)
+
+
+def failed(
+    task: Task, at: float, reason: str, policy: TaskPolicy, *, failure: Failure | None = None, duration_s: float = 0.0
+) -> ev.TaskPutBack | ev.TaskDied:
+    """The newest attempt counts as a failure: the task waits for its next, or has none left."""
+    if task.tries >= policy.max_tries:
+        return _died(task, at, f"{reason} (failed {task.tries} times)", failure, duration_s)
+    return _put_back(
+        task, at, reason, counted=True, rest_s=backoff_s(task.tries, policy), failure=failure, duration_s=duration_s
+    )
+
+
+def put_back(task: Task, at: float, reason: str) -> ev.TaskPutBack:
+    """Its bot does not have it any more, through no fault of its own."""
+    return _put_back(task, at, reason)
+
+
+def has_begun(task: Task) -> bool:
+    return task.state is TaskState.RUNNING
+
+
+def _put_back(
+    task: Task,
+    at: float,
+    reason: str,
+    *,
+    counted: bool = False,
+    rest_s: float = 0.0,
+    failure: Failure | None = None,
+    held: str = "",
+    duration_s: float = 0.0,
+) -> ev.TaskPutBack:
+    return ev.TaskPutBack(
+        at=at,
+        task_id=task.task_id,
+        bot_id=task.bot_id,
+        attempt=task.attempt,
+        reason=reason,
+        counted=counted,
+        not_before=at + rest_s if rest_s else 0.0,
+        failure=failure,
+        held=held,
+        duration_s=duration_s,
+    )
+
+
+def _died(task: Task, at: float, reason: str, failure: Failure | None, duration_s: float) -> ev.TaskDied:
+    return ev.TaskDied(
+        at=at,
+        task_id=task.task_id,
+        bot_id=task.bot_id,
+        attempt=task.attempt,
+        reason=reason,
+        failure=failure,
+        duration_s=duration_s,
+    )
