@@ -175,7 +175,7 @@ async def message(request: Request, body: MessageIn) -> Accepted:
     return Accepted(message_id=message_id, seq=life.worker.accept(Message(message_id, body.text)))
 
 
-@router.post("/interrupt")
+@router.post("/interrupt", responses=_problems(411, 413, 422))
 async def interrupt(request: Request, body: InterruptIn | None = None) -> Interrupted:
     """End the answer under way, within 2 s; queued messages stay."""
     life: Life = request.app.state.life

@@ -8,6 +8,8 @@ from deia_tui.core.redact import Redactor
 
 PAUSE_S = 0.05
 """How long the agent must be silent for its last word to be shown before the next begins."""
+UNFINISHED_S = 1.0
+"""How long the rest of a line is waited for before the log has it as it is: another voice's line would tear it."""
 GATHER_S = 0.1
 """How long pieces are gathered before they become a frame, unless there are ENOUGH."""
 ENOUGH = 4 * 1024
@@ -40,8 +42,13 @@ class Voice:
     def settle(self) -> None:
         """Let go of what is not clearly the beginning of a secret."""
         self._stop_waiting()
-        data = self._redactor.pause()
-        self._pass_on(data, ends=not self._redactor.holds)
+        self._pass_on(self._redactor.pause())
+        if self._unlogged and not self._redactor.holds:
+            self._pause = asyncio.get_running_loop().call_later(UNFINISHED_S, self._end_line)
+
+    def _end_line(self) -> None:
+        self._stop_waiting()
+        self._pass_on(b"", ends=True)
 
     def finish(self) -> None:
         self._stop_waiting()
