@@ -148,7 +148,7 @@ def _queue_times(count: int) -> dict[str, float]:
     gc.collect()
 
     def claim_and_complete(number: int) -> None:
-        first = waiting.first(bots, 0.0, AT)
+        first = waiting.first(bots, 0.0)
         assert first is not None
         waiting.take(first.task_id)
         waiting.note(tasks.assigned(first.task_id, bots[0])[0], 0.0)  # type: ignore[arg-type]

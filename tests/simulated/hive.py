@@ -149,7 +149,7 @@ class SimulatedHive:
         seats = {bot_id: bot for bot_id, bot in self._bots.items() if self._has_seat(bot, at)}
         passed_over: list[Task] = []
         awaited = Counter[str]()
-        while seats and len(passed_over) < AWAITING and (task := self._queue.first(seats, at, at)):
+        while seats and len(passed_over) < AWAITING and (task := self._queue.first(seats, at)):
             bot_id, confidence = self._pick(task, self._contenders(task, seats, awaited, at), at)
             if bot_id not in seats:
                 self._queue.take(task.task_id)

@@ -1,11 +1,13 @@
 """What waits to be done, and in which order: an index of every task that has not ended, without their texts.
 
 It changes only by events that are committed, in O(log n). A task that waits rises by one priority every `ageing_s`, so
-its place is fixed the moment it comes: created_at + ageing_s · priority. It is not ready while it is held, rests after
-a failure, or waits for another one to be done; one that died or was cancelled keeps it waiting, and so does one that
-nobody knows yet. Seconds of `now` are those of one monotonic clock, passed in; all other times are unix seconds.
+its place is fixed the moment it comes: when that was + ageing_s · priority. It is not ready while it is held, rests
+after a failure, or waits for another one to be done; one that died or was cancelled keeps it waiting, and so does one
+that nobody knows yet. Seconds of `now` are those of one monotonic clock, passed in, and they alone decide about the
+order, for the other one may be set; all other times are unix seconds.
 """
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -37,7 +39,13 @@ class TaskQueue:
         self._held = 0
         self._addressed = Counter[str]()
         self._ages = Heap()
-        for task in tasks:
+        self._came: dict[str, float] = {}
+        """By `now`; no two at the same time."""
+        self._latest = -math.inf
+        found = list(tasks)
+        newest = max([at, *(task.created_at for task in found)])
+        for task in found:
+            self._came[task.task_id] = now - (newest - task.created_at)
             rest_s = min(task.not_before - task.since, task.not_before - at)
             self._keep(replace(task, text=""), now + rest_s)
             self._require(task)
@@ -109,6 +117,10 @@ class TaskQueue:
         """The tasks it waits for."""
         return frozenset(self._unmet.get(task_id, ()))
 
+    def waited_s(self, task_id: str, now: float) -> float:
+        """How long one that has not ended is here."""
+        return max(0.0, now - self._came[task_id])
+
     def circle(self, task_id: str, after: Collection[str]) -> list[str]:
         """The way on which a new task with these needs would wait for itself; [] where it would not."""
         paths = [[task_id, need] for need in after]
@@ -126,9 +138,7 @@ class TaskQueue:
 
     # Who is next
 
-    def first(
-        self, bots: Iterable[str], now: float, at: float, *, strained: bool = False, worst: int = LOW
-    ) -> Task | None:
+    def first(self, bots: Iterable[str], now: float, *, strained: bool = False, worst: int = LOW) -> Task | None:
         """The first that is ready, of those for anyone and those for one of `bots`, none of a priority below `worst`.
 
         `strained`: what is least urgent (P3) waits until it has risen.
@@ -141,10 +151,10 @@ class TaskQueue:
                 head = lane.first() if lane else None
                 if head is None:
                     continue
-                created_at, task_id = head
-                if strained and priority == LOW and at - created_at < self._ageing_s:
+                came, task_id = head
+                if strained and priority == LOW and now - came < self._ageing_s:
                     continue
-                key = (created_at + self._ageing_s * priority, task_id)
+                key = (came + self._ageing_s * priority, task_id)
                 best = key if best is None or key < best else best
         return self._tasks[best[1]] if best else None
 
@@ -178,6 +188,8 @@ class TaskQueue:
         if new.state in ENDED:
             self._forget(new)
         else:
+            if new.task_id not in self._came:
+                self._latest = self._came[new.task_id] = max(now, math.nextafter(self._latest, math.inf))
             self._keep(replace(new, text=""), now + new.not_before - event.at)
             if old is None:
                 self._require(new)
@@ -242,6 +254,7 @@ class TaskQueue:
 
     def _forget(self, task: Task) -> None:
         self._tasks.pop(task.task_id, None)
+        self._came.pop(task.task_id, None)
         self._taken.discard(task.task_id)
         for need in self._unmet.pop(task.task_id, ()):
             self._needed_by[need].discard(task.task_id)
@@ -272,7 +285,7 @@ class TaskQueue:
         blocked = task.held or task.task_id in self._resting or self._unmet.get(task.task_id)
         if task.state in WAITING and task.task_id not in self._taken and not blocked:
             lane = self._lane_of[task.task_id] = (task.to, task.priority)
-            self._lanes.setdefault(lane, Heap()).put(task.task_id, task.created_at)
+            self._lanes.setdefault(lane, Heap()).put(task.task_id, self._came[task.task_id])
 
     def _displace(self, task_id: str) -> None:
         lane = self._lane_of.pop(task_id, None)

@@ -94,7 +94,7 @@ class HandOut:
         awaited: dict[str, str] = {}
         contenders = self._contenders(seats, at)
         while seats and len(awaited) < MAX_AWAITING:
-            task = self._queue.first(seats, now, at, strained=self._is_strained, worst=worst)
+            task = self._queue.first(seats, now, strained=self._is_strained, worst=worst)
             if task is None:
                 break
             self._queue.take(task.task_id)
@@ -127,7 +127,8 @@ class HandOut:
 
     async def _assign(self, task: Task, text: str, keeper: Keeper, assigned: ev.TaskAssigned) -> None:
         command = cmd.SendMessage(bot_id=keeper.bot_id, text=text, sender=task.sender, message_id=assigned.message_id)
-        level = max(0, task.priority - int(max(0.0, assigned.at - task.created_at) // self._policy.ageing_s))
+        waited_s = self._queue.waited_s(task.task_id, self._around.clock.now())
+        level = max(0, task.priority - int(waited_s // self._policy.ageing_s))
         try:
             await keeper.send(command, Errand(assigned, 1 + level))  # a human's messages go before all tasks
         except CommandRejected as refusal:
@@ -136,7 +137,7 @@ class HandOut:
     def _defer(self, now: float, at: float) -> None:
         """Tell once of a task that comes to be the first in line and cannot be handed to anybody."""
         bots = [keeper.bot_id for keeper in self._roster]
-        task = self._queue.first(bots, now, at, strained=self._is_strained)
+        task = self._queue.first(bots, now, strained=self._is_strained)
         if task is None or task.task_id == self._deferred:
             return
         self._deferred = task.task_id

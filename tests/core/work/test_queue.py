@@ -66,14 +66,14 @@ def put_back(task_id: str, *, rest_s: float = 0.0, attempt: int = 1) -> ev.TaskP
 def queue_of(*events: ev.TaskEvent) -> TaskQueue:
     queue = TaskQueue(ageing_s=600.0)
     for event in events:
-        queue.note(event, NOW)
+        queue.note(event, NOW + event.at - AT)
     return queue
 
 
-def drained(queue: TaskQueue, *bots: str, now: float = NOW, at: float = AT, strained: bool = False) -> list[str]:
+def drained(queue: TaskQueue, *bots: str, now: float = NOW, strained: bool = False) -> list[str]:
     """Everything that is ready for these bots, in order."""
     order = []
-    while task := queue.first(bots, now, at, strained=strained):
+    while task := queue.first(bots, now, strained=strained):
         queue.take(task.task_id)
         order.append(task.task_id)
     for task_id in order:
@@ -83,7 +83,7 @@ def drained(queue: TaskQueue, *bots: str, now: float = NOW, at: float = AT, stra
 
 def test_the_most_urgent_is_first_and_of_those_the_oldest() -> None:
     queue = queue_of(
-        queued("late", at=AT + 2), queued("early", at=AT + 1), queued("low", priority=3), queued("urgent", priority=0)
+        queued("low", priority=3), queued("urgent", priority=0), queued("early", at=AT + 1), queued("late", at=AT + 2)
     )
     assert drained(queue) == ["urgent", "early", "late", "low"]
 
@@ -96,14 +96,37 @@ def test_a_task_rises_by_one_priority_in_ten_minutes() -> None:
 
 
 def test_in_a_strained_hive_what_is_least_urgent_waits_until_it_has_risen() -> None:
-    queue = queue_of(queued("low", priority=3), queued("risen", priority=3, at=AT - 700), queued("urgent", priority=0))
+    queue = queue_of(queued("risen", priority=3, at=AT - 700), queued("low", priority=3), queued("urgent", priority=0))
     assert drained(queue, strained=True) == ["urgent", "risen"]
     assert drained(queue) == ["urgent", "risen", "low"]
 
 
+def test_a_clock_that_is_set_changes_no_order() -> None:
+    queue = TaskQueue(ageing_s=600.0)
+    for number, at in enumerate((AT, AT - 86_400, AT + 86_400, AT)):
+        queue.note(queued(f"T{number}", at=at, priority=3), NOW)
+    assert drained(queue) == ["T0", "T1", "T2", "T3"]
+    assert drained(queue, now=NOW + 599, strained=True) == []
+    assert drained(queue, now=NOW + 601, strained=True) == ["T0", "T1", "T2", "T3"]
+    assert round(queue.waited_s("T1", NOW + 601)) == 601
+    again = TaskQueue(queue, ageing_s=600.0, now=NOW, at=AT)
+    assert drained(again) == ["T1", "T0", "T3", "T2"]
+    assert drained(again, now=NOW + 601, strained=True) == ["T1", "T0", "T3", "T2"]
+
+
+def test_a_task_that_is_revived_begins_to_wait_anew() -> None:
+    queue = queue_of(queued("old", at=AT - 5000), queued("other"))
+    dead = queue.get("old")
+    assert dead is not None
+    queue.note(ev.TaskCancelled(at=AT, task_id="old", by="me"), NOW)
+    queue.revive(replace(dead, state=TaskState.CANCELLED))
+    queue.note(ev.TaskRevived(at=AT, task_id="old", by="me"), NOW)
+    assert drained(queue) == ["other", "old"]
+
+
 def test_only_what_is_urgent_can_be_asked_for() -> None:
     queue = queue_of(queued("normal", at=AT - 5000), queued("urgent", priority=0))
-    first = queue.first((), NOW, AT, worst=0)
+    first = queue.first((), NOW, worst=0)
     assert first is not None
     assert first.task_id == "urgent"
 
@@ -202,16 +225,16 @@ def test_a_task_that_is_taken_stays_taken_until_it_is_assigned_or_given_back() -
     queue = queue_of(queued("A"))
     queue.take("A")
     queue.note(ev.TaskChanged(at=AT, task_id="A", by="me", priority=0), NOW)
-    assert queue.first((), NOW, AT) is None
+    assert queue.first((), NOW) is None
     queue.give_back("A")
     assert drained(queue) == ["A"]
     queue.take("A")
     queue.note(assigned("A"), NOW)
     queue.give_back("A")
-    assert queue.first((), NOW, AT) is None
+    assert queue.first((), NOW) is None
     queue.note(ev.TaskCancelled(at=AT, task_id="A", by="me"), NOW)
     queue.give_back("A")
-    assert queue.first((), NOW, AT) is None
+    assert queue.first((), NOW) is None
 
 
 def test_who_has_what_is_known_by_bot_and_by_message() -> None:
@@ -254,7 +277,7 @@ def test_what_was_when_the_last_supervisor_ended_is_found_again() -> None:
 
 def test_of_an_empty_queue_nothing_is_told() -> None:
     queue = TaskQueue(ageing_s=600.0)
-    assert (queue.oldest_at, queue.next_due, queue.first((), NOW, AT), len(queue)) == (None, None, None, 0)
+    assert (queue.oldest_at, queue.next_due, queue.first((), NOW), len(queue)) == (None, None, None, 0)
     assert not queue.note(done("never"), NOW)
 
 
@@ -287,7 +310,7 @@ def test_a_long_queue_is_no_slower_than_a_short_one() -> None:
         queue = queue_of(*(queued(f"T{number}", at=AT + number, priority=number % 4) for number in range(count)))
         begun = time.process_time()
         for _ in range(300):
-            task = queue.first(("B",), NOW, AT)
+            task = queue.first(("B",), NOW)
             assert task is not None
             queue.note(assigned(task.task_id), NOW)
             queue.note(started(task.task_id), NOW)
