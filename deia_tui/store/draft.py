@@ -17,7 +17,8 @@ from deia_tui.core.work.tasks import Task
 from deia_tui.store import rows, workrows
 from deia_tui.store.rows import BotRow, RunKey, RunRow, Values
 
-Statement = tuple[str, Values]
+Statement = tuple[str, Sequence[Values]]
+"""SQL, and the values of every time it is executed."""
 _ROWS = 250
 """At most so many in one INSERT; SQLite takes 32,766 values."""
 
@@ -92,20 +93,19 @@ class _Insert:
             part = added[start : start + _ROWS]
             places = ", ".join([f"({', '.join('?' * len(self.columns))})"] * len(part))
             names = ", ".join(self.columns)
-            yield (
-                f"INSERT INTO {self.table} ({names}) VALUES {places} {self.tail}",
-                tuple(map(_sound, chain.from_iterable(part))),
-            )
+            values = tuple(map(_sound, chain.from_iterable(part)))
+            yield f"INSERT INTO {self.table} ({names}) VALUES {places} {self.tail}", [values]
 
 
 @dataclass(frozen=True, slots=True)
 class _Update:
-    """A change of rows that exist."""
+    """A change of rows that exist, one after the other, in one go of the database's thread."""
 
     sql: str
 
     def statements(self, changed: Sequence[Values]) -> Iterator[Statement]:
-        return ((self.sql, tuple(map(_sound, values))) for values in changed)
+        if changed:
+            yield self.sql, [tuple(map(_sound, values)) for values in changed]
 
 
 def _upsert(table: str, columns: tuple[str, ...], *key: str, changing: tuple[str, ...] = ()) -> _Insert:

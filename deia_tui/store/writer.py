@@ -178,7 +178,7 @@ class Writer:
         for unit in units:
             unit.recorded = [recorded for event in unit.events if (recorded := draft.add(event))]
         for sql, values in draft.statements():
-            await self._connection.execute(sql, values)
+            await self._connection.executemany(sql, values)
         return draft.tables
 
     async def _look_up(self, tables: Tables, events: Sequence[Event]) -> None:
