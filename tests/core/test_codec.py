@@ -54,6 +54,13 @@ def test_nested_values_are_plain_json() -> None:
     assert data["spec"]["agent"]["argv"] == ["ls", "-l"]
 
 
+def test_what_an_event_holds_is_read_by_itself_too() -> None:
+    agent = AgentSpec(name="x", kind="command", argv=("ls", "-l"))
+    assert codec.decode(AgentSpec, codec.encode(agent)) == agent
+    with pytest.raises(ValueError, match="AgentSpec lacks name"):
+        codec.decode(AgentSpec, {"kind": "command"})
+
+
 def test_what_a_newer_version_added_is_ignored_and_what_has_a_default_may_be_missing() -> None:
     data = {"type": "bot_exited", "at": 1, "bot_id": "B", "run": 1, "exit": {"at": 1, "mood": "grim"}, "more": 1}
     assert codec.from_json(data) == ev.BotExited(at=1.0, bot_id="B", run=1, exit=ExitRecord(at=1.0))

@@ -117,6 +117,8 @@ def test_events_that_are_none_of_a_chats_change_nothing() -> None:
     parts = told(say("a"))
     assert add(parts, ev.BotReady(at=1.0, bot_id="bot-1", run=1)) is parts
     assert add(parts, say("")) is parts
+    assert add(parts, think("")) == parts
+    assert add((), think("")) == ()
 
 
 def test_a_long_answer_costs_its_length_and_not_the_square_of_it() -> None:

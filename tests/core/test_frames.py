@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from deia_tui.core import events as ev
 from deia_tui.core.frames import Frame, decode, decode_ack, encode, to_event
-from deia_tui.core.turns import Failure
+from deia_tui.core.turns import Failure, PlanEntry
 
 AT = 1_760_000_000.5
 values = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers(), max_size=2))
@@ -100,6 +100,32 @@ def test_half_a_surrogate_pair_does_not_stop_the_stream() -> None:
                 error="",
                 duration_s=0.0,
                 failure=Failure.ERROR,
+                source_seq=7,
+            ),
+        ),
+        (
+            frame("turn_ended", message_id="m", status="failed", failure="overload", retry_after_s=2),
+            ev.TurnEnded(
+                at=AT,
+                bot_id="B",
+                run=2,
+                message_id="m",
+                status="failed",
+                error="",
+                duration_s=0.0,
+                failure=Failure.OVERLOAD,
+                retry_after_s=2.0,
+                source_seq=7,
+            ),
+        ),
+        (
+            frame("plan", message_id="m", entries=[{"content": "look", "status": "pending"}]),
+            ev.PlanChanged(
+                at=AT,
+                bot_id="B",
+                run=2,
+                message_id="m",
+                entries=(PlanEntry(content="look", status="pending"),),
                 source_seq=7,
             ),
         ),

@@ -36,6 +36,7 @@ def test_a_program_is_known_by_its_name_or_its_kind(kind: str, argv: tuple[str, 
 )
 def test_how_an_agent_stands_in_words(readiness: Readiness, words: str) -> None:
     assert str(readiness) == words
+    assert words.endswith(readiness.standing)
 
 
 @pytest.mark.parametrize(
