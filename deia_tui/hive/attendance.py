@@ -36,6 +36,7 @@ class Attendance:
         self._run = run
         self.link = Link(port=port, token=token, after=after, take=self._take)
         self.serves = False
+        self._is_adopted = False
         self._tasks: list[asyncio.Task[None]] = []
         self._delivering: asyncio.Task[None] | None = None
         self._begin(self.link.follow())
@@ -43,8 +44,7 @@ class Attendance:
     def serve(self, outbox: Outbox, next_one: Next, liveness: LivenessSection) -> None:
         """It is up: hand over what waits, as `next_one` tells, and look after it."""
         self.serves = True
-        delivery = outbox.deliver(self.link, next_one, lambda *refused: self._put(Undeliverable(*refused)))
-        self._delivering = self._begin(delivery)
+        self._delivering = self._begin(self._deliver(outbox, next_one))
         self._begin(self._probe(liveness))
 
     def withhold(self) -> None:
@@ -54,6 +54,7 @@ class Attendance:
 
     def await_health(self, liveness: LivenessSection) -> None:
         """For a run that said `ready` to somebody else, long ago: ask it instead."""
+        self._is_adopted = True
         self._begin(self._until_healthy(liveness.timeout_s))
 
     def interrupt(self) -> None:
@@ -68,6 +69,15 @@ class Attendance:
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         self._tasks.append(asyncio.create_task(work))
         return self._tasks[-1]
+
+    async def _deliver(self, outbox: Outbox, next_one: Next) -> None:
+        while self._is_adopted:  # by somebody else it was given what nobody has written down yet
+            try:
+                await self.link.catch_up()
+                break
+            except (CommandRejected, BotUnreachable):
+                await asyncio.sleep(ADOPT_RETRY_S)
+        await outbox.deliver(self.link, next_one, lambda *refused: self._put(Undeliverable(*refused)))
 
     async def _interrupt(self) -> None:
         with contextlib.suppress(CommandRejected, BotUnreachable):

@@ -141,6 +141,7 @@ class Keeper:
     def adopt(self, placed: Placed, *, after: int) -> None:
         """Take over a run that lives; `after` is its last committed frame."""
         self.life = lc.adopt(self.life, placed.run, self._now())
+        self._messages.outbox.doubt()
         self._tenure.adopt(placed, after=after)
 
     # The inbox

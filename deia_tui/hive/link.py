@@ -20,6 +20,7 @@ BATCH_BYTES = 1024 * 1024
 """How much of what a bot says is committed in one go, about; and as much may wait meanwhile."""
 FIRST_RETRY_S = 0.02
 LAST_RETRY_S = 2.0
+ANSWER_S = 5.0
 FAREWELL_S = 0.2
 """How long a bot that is frozen may take to say goodbye: nobody's end waits for it."""
 
@@ -35,6 +36,7 @@ class Link:
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._after = after
         self._take = take
+        self._taken = asyncio.Event()
 
     async def follow(self) -> None:
         """Read `/events` until cancelled; a broken connection is made again and goes on where it ended."""
@@ -58,7 +60,16 @@ class Link:
             await asyncio.sleep(retry_s)
             retry_s = min(LAST_RETRY_S, 2 * retry_s)
 
-    async def post(self, route: str, body: dict[str, Any] | None = None, *, timeout_s: float = 5.0) -> dict[str, Any]:
+    async def catch_up(self) -> None:
+        """Until everything is taken that the bot has said by now. Raises BotUnreachable or CommandRejected."""
+        status = await self._request("GET", "/status", None, ANSWER_S)
+        while max(self._after, status["acked_seq"]) < status["last_seq"]:
+            self._taken.clear()
+            await self._taken.wait()
+
+    async def post(
+        self, route: str, body: dict[str, Any] | None = None, *, timeout_s: float = ANSWER_S
+    ) -> dict[str, Any]:
         """Raises CommandRejected with the bot's own sentence, or BotUnreachable."""
         return await self._request("POST", route, body, timeout_s)
 
@@ -94,6 +105,7 @@ class Link:
             while frames := await arrivals.take():
                 await self._take(frames)
                 self._after = frames[-1]["seq"]
+                self._taken.set()
                 await socket.send(encode({"ack": self._after}).decode())
         finally:
             receiving.cancel()

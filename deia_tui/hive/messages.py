@@ -78,6 +78,8 @@ class Messages:
                     self._errands[event.message_id] = event.task_id
                 case ev.MessageQueued(message_id=message_id, task_id="", letter_id=""):
                     self._unbegun.add(message_id)
+                case ev.BotExited():
+                    self.outbox.let_go()
                 case ev.MessageAccepted(message_id=message_id):
                     self.outbox.remove(message_id)
                     self._in_hand.add(message_id)

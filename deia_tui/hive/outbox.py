@@ -47,6 +47,14 @@ class Outbox:
         """What the bot has not accepted, oldest first."""
         return list(self._waiting.values())
 
+    def doubt(self) -> None:
+        """Somebody else may have handed over any of them: none is taken back until `deliver` begins."""
+        self._handed = set(self._waiting)
+
+    def let_go(self) -> None:
+        """No run has any of them."""
+        self._handed.clear()
+
     def unhanded(self) -> list[str]:
         """What no run has been given yet."""
         return [message_id for message_id in self._waiting if message_id not in self._handed | self._kept]
@@ -72,7 +80,7 @@ class Outbox:
 
         Handing over twice is harmless: a bot knows the ids it has accepted.
         """
-        self._handed.clear()
+        self.let_go()
         while True:
             message = await next_one()
             self._handed = {message.message_id, *self._handed.intersection(self._waiting)}

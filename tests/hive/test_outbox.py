@@ -25,3 +25,12 @@ def test_a_human_goes_before_an_errand_that_is_as_urgent() -> None:
     outbox.remove("U.1")
     first = outbox.first()
     assert first is not None and first.message_id == "hello"
+
+
+def test_what_somebody_else_may_have_handed_over_is_not_taken_back_until_its_run_is_over() -> None:
+    outbox = Outbox([queued("T.1", task_id="T")])
+    outbox.doubt()
+    outbox.add(queued("U.1", task_id="U"))
+    assert outbox.unhanded() == ["U.1"]
+    outbox.let_go()
+    assert outbox.unhanded() == ["T.1", "U.1"]
