@@ -18,6 +18,8 @@ from deia_tui.hive.roster import Roster
 from deia_tui.hive.surroundings import Surroundings
 
 LOOK_EVERY_S = 1.0
+"""Oftener where bots may be started or drained oftener than that."""
+MIN_EVERY_S = 0.1
 READ_EVERY_S = 10.0
 """How often the limits of templates are read anew."""
 Direction = Literal["up", "down", "replace"]
@@ -33,7 +35,9 @@ class Scaling:
         self._record = around.record
         self._roster = roster
         self._recruiter = recruiter
-        self._scaler = Scaler(around.settings.scaling_policy(), opened_at=time.time())
+        policy = around.settings.scaling_policy()
+        self._scaler = Scaler(policy, opened_at=time.time())
+        self._every_s = max(MIN_EVERY_S, min(LOOK_EVERY_S, policy.up_cooldown_s, policy.down_cooldown_s))
         self._limits: Mapping[str, Limits] = {}
         self._read_at: float | None = None
         self._stuck_at: dict[str, float] = {}
@@ -46,7 +50,7 @@ class Scaling:
         self._stuck_at = {kind.removeprefix(STUCK): now for kind in known if kind.startswith(STUCK)}
         while not self._is_over:
             await self._look()
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self._every_s)
 
     def end(self) -> None:
         """Nothing is started any more: the hive closes."""

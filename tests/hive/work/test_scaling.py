@@ -37,9 +37,9 @@ def live(lab: HiveInTest) -> list[str]:
 
 
 async def some_looks(lab: HiveInTest, hive: Hive) -> None:
-    """For as long as scaling needs to look several times: it looks as often as samples are taken."""
+    """For as long as scaling needs to look several times: it looks oftener than samples are taken."""
     taken = hive.snapshot().telemetry.taken
-    await lab.until(lambda: hive.snapshot().telemetry.taken >= taken + 3)
+    await lab.until(lambda: hive.snapshot().telemetry.taken >= taken + 2)
 
 
 def alerts(lab: HiveInTest, kind: str) -> list[Alert]:
@@ -78,6 +78,11 @@ async def test_a_bot_that_comes_later_gets_what_the_first_was_handed_ahead(lab: 
     go = worker(lab, "")
     async with lab.supervised() as hive:
         await hive.submit(LaunchBots(what="worker"))
+        go.touch()
+        await hive.submit(AddTask(text="how long one takes"))
+        await lab.until(lambda: "BOT-001" in hive.snapshot().work.bots)
+        await lab.until(lambda: "BOT-001" not in hive.snapshot().work.bots)
+        go.unlink()
         for number in range(3):
             await hive.submit(AddTask(text=f"task {number}"))
         await lab.until(lambda: hive.snapshot().work.bots["BOT-001"].ahead == 2)
