@@ -51,8 +51,8 @@ class HiveInTest:
         self.bots_left = False
 
     def configure(self, toml: str) -> None:
-        quick = QUICK + ("" if "[process]" in toml else STOPS_SOON) + ("" if "[breaker]" in toml else COOLS_SOON)
-        self.folder.hive_toml.write_text(quick + toml)
+        quick = {"[restart]": QUICK, "[process]": STOPS_SOON, "[breaker]": COOLS_SOON}
+        self.folder.hive_toml.write_text("".join(more for table, more in quick.items() if table not in toml) + toml)
 
     @contextlib.asynccontextmanager
     async def supervised(self, *, leave_bots: bool = False) -> AsyncIterator[Hive]:
