@@ -16,6 +16,7 @@ import pytest
 from deia_tui.folder import Folder
 from deia_tui.host.presence import living_hosts
 from deia_tui.identity import wait_for_end
+from deia_tui.remote import RemoteHive
 
 READY_S = 30.0
 
@@ -26,6 +27,7 @@ class Operator:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.folder = Folder(root)
+        self.remote = RemoteHive(self.folder)
         self._serving: list[subprocess.Popen[str]] = []
 
     def run(self, *args: str, text: str | None = None, timeout_s: float = 60.0) -> "subprocess.CompletedProcess[str]":
@@ -56,7 +58,8 @@ class Operator:
         return serving
 
     def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.ok("status", "--json"))
+        """What `status --json` prints, without the start of a program."""
+        found: dict[str, Any] = self.remote.get("/api/status")
         return found
 
     def bot(self, bot_id: str = "BOT-001") -> dict[str, Any]:

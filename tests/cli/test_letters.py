@@ -44,7 +44,7 @@ def told(hive: Operator, message_id: str) -> list[str]:
 
 
 def show(hive: Operator, message_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(hive.ok("msg", "show", message_id, "--json"))
+    found: dict[str, Any] = hive.remote.get(f"/api/messages/{message_id}")
     return found
 
 
@@ -64,7 +64,7 @@ def test_an_agent_writes_to_another_bot_which_gets_it_as_a_turn(hive: Operator) 
     until(lambda: told(hive, sent) == ["message_queued P1", "message_delivered P1", "message_read P1"])
     answer = hive.ok("send", "BOT-002", f"deia-tui msg reply {sent} touch answered").split()[0]
     until_exists(hive.folder.workspace("BOT-001") / "answered")
-    assert show(hive, answer)["reply_to"] == sent
+    assert json.loads(hive.ok("msg", "show", answer, "--json"))["reply_to"] == sent
     talk = hive.ok("send", "BOT-002", "deia-tui msg conversation BOT-001 --json")
     assert [one["message_id"] for one in json.loads(talk)] == [sent, answer], "oldest first"
     forged = hive.run("send", "BOT-001", "deia-tui msg send BOT-002 --from BOT-003 hi")
@@ -92,7 +92,8 @@ def test_a_human_writes_from_standard_input_and_looks_at_what_waits(hive: Operat
     assert "read" in hive.ok("msg", "read", low).splitlines()[0]
     hive.ok("launch", "shell", "--id", "BOT-003")
     until_exists(hive.folder.workspace("BOT-003") / "two")
-    until(lambda: hive.ok("msg", "inbox", "BOT-003").strip() == "Nothing is unread.")
+    until(lambda: not hive.remote.get("/api/messages/inbox/BOT-003"))
+    assert hive.ok("msg", "inbox", "BOT-003") == "Nothing is unread.\n"
     assert not (hive.folder.workspace("BOT-003") / "one").exists(), "a human has read it"
     assert "touch two" in hive.ok("msg", "conversation", "BOT-003", "BOT-002")
     refused(hive.run("msg", "reply", low, "thanks"), 2, "is no bot and gets no messages")

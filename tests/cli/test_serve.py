@@ -205,7 +205,7 @@ def test_a_supervisor_without_a_screen_is_taken_over_when_told_to(operator: Oper
     pids = [bot["pid"] for bot in operator.status()["bots"]]
     second = operator.serve("--take-over")
     assert first.wait(30) == 0
-    assert operator.status()["supervisor"] == {"pid": second.pid, "mode": "serve"}
+    assert json.loads(operator.ok("status", "--json"))["supervisor"] == {"pid": second.pid, "mode": "serve"}
     operator.until_bot("BOT-002", state="running")
     assert [bot["pid"] for bot in operator.status()["bots"]] == pids
     assert first.stdout is not None

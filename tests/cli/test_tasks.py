@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from deia_tui.remote import RemoteHive
 from tests.cli.conftest import Operator
 
 AGENTS = """
@@ -41,7 +40,7 @@ def hive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
 
 
 def task(hive: Operator, task_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(hive.ok("task", "show", task_id, "--json"))
+    found: dict[str, Any] = hive.remote.get(f"/api/tasks/{task_id}")
     return found
 
 
@@ -103,7 +102,7 @@ def test_a_task_is_kept_back_moved_and_ended(hive: Operator) -> None:
     assert "until noon" in hive.ok("task", "show", "later")
     assert "queued, held" in hive.ok("task", "list", "--open")
     hive.ok("task", "assign", "later", "anyone")
-    assert task(hive, "later")["to"] is None
+    assert json.loads(hive.ok("task", "show", "later", "--json"))["to"] is None
     hive.ok("task", "cancel", "later")
     hive.ok("task", "retry", "later")
     hive.ok("task", "wait", "later")
@@ -146,10 +145,9 @@ def test_without_a_supervisor_the_exit_code_is_three(tmp_path: Path) -> None:
 
 def test_a_sender_who_is_refused_learns_when_to_come_back(hive: Operator) -> None:
     hive.ok("launch", "echo", "--id", "FULL")
-    remote = RemoteHive(hive.folder)
     for number in range(10):
         body = {"text": "wait", "to": "FULL", "held": "for a while", "task_id": f"full-{number}"}
-        remote.post("/api/tasks", body)
+        hive.remote.post("/api/tasks", body)
     refused = hive.run("task", "add", "one more", "--to", "FULL")
     sentence = "Bot busy, please wait: 10 tasks wait for FULL, and it takes no more until fewer than 5 do."
     assert (refused.returncode, refused.stderr) == (1, f"deia-tui: {sentence} Try again in 5 s.\n")
