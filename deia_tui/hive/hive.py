@@ -168,7 +168,8 @@ class Hive:
     async def unread_letters(self, bot_id: str, *, limit: int = 200) -> Sequence[Letter]:
         """What a bot has not read yet, in the order in which it gets them. Raises CommandRejected for no bot."""
         self._house.roster.get(bot_id)
-        return await self._house.store.unread_letters(bot_id, limit=limit)
+        ageing_s = self._settings.task_policy().ageing_s
+        return await self._house.store.unread_letters(bot_id, limit=limit, ageing_s=ageing_s)
 
     async def pending_letters(self) -> Sequence[Letter]:
         """Those that wait to be delivered."""

@@ -44,13 +44,15 @@ async def letter(connection: aiosqlite.Connection, letter_id: str) -> Letter | N
     return workrows.read_letter(found[0]) if found else None
 
 
-async def unread(connection: aiosqlite.Connection, bot_id: str, *, limit: int) -> list[Letter]:
-    """What a bot has not read yet, in the order in which it gets them."""
+async def unread(connection: aiosqlite.Connection, bot_id: str, *, limit: int, ageing_s: float) -> list[Letter]:
+    """What a bot has not read yet, in the order in which it gets them: what waits has risen by one priority every
+    `ageing_s`."""
     found = await fetch(
         connection,
         "SELECT * FROM letters WHERE to_bot = ? AND state IN ('pending', 'delivered') "
-        "ORDER BY state = 'pending', priority, sent_at, letter_id LIMIT ?",
+        "ORDER BY state = 'pending', sent_at + ? * priority, letter_id LIMIT ?",
         bot_id,
+        ageing_s,
         limit,
     )
     return [workrows.read_letter(row) for row in found]

@@ -222,10 +222,10 @@ class Store:
         with translated(self._path):
             return await letterqueries.letter(self._reader, letter_id)
 
-    async def unread_letters(self, bot_id: str, *, limit: int = 200) -> list[Letter]:
-        """What a bot has not read yet, in the order in which it gets them."""
+    async def unread_letters(self, bot_id: str, *, limit: int = 200, ageing_s: float = 600.0) -> list[Letter]:
+        """What a bot has not read yet, in the order in which it gets them: see core/letters/post.py."""
         with translated(self._path):
-            return await letterqueries.unread(self._reader, bot_id, limit=limit)
+            return await letterqueries.unread(self._reader, bot_id, limit=limit, ageing_s=ageing_s)
 
     async def letter_counts(self) -> dict[LetterState, int]:
         """How many letters are in each state."""

@@ -25,6 +25,7 @@ async def test_what_a_bot_has_not_read_stands_in_the_order_in_which_it_gets_it(s
     )
     assert [letter.letter_id for letter in await store.unread_letters("B")] == ["l3", "l2", "l1"]
     assert [letter.letter_id for letter in await store.unread_letters("B", limit=1)] == ["l3"]
+    assert [letter.letter_id for letter in await store.unread_letters("B", ageing_s=0.1)] == ["l3", "l1", "l2"]
     assert await store.letter_counts() == {
         LetterState.PENDING: 3,
         LetterState.DELIVERED: 1,

@@ -1,4 +1,7 @@
-"""The letters that are on their way, and which of them goes next to which bot. Knows no clock and sends nothing."""
+"""The letters that are on their way, and which of them goes next to which bot. Knows no clock and sends nothing.
+
+As tasks do, a letter that waits rises by one priority every `ageing_s`.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,7 +26,8 @@ class TakeBack:
 class Post:
     """The letters that are open, by recipient. Changes only by what was committed."""
 
-    def __init__(self, letters: Iterable[Letter] = ()) -> None:
+    def __init__(self, letters: Iterable[Letter] = (), *, ageing_s: float = 600.0) -> None:
+        self._ageing_s = ageing_s
         self._bags: dict[str, dict[str, Letter]] = {}
         self._to: dict[str, str] = {}
         self._carried: dict[str, str] = {}
@@ -76,22 +80,24 @@ class Post:
         return sum(letter.from_bot == sender for letter in self.pending())
 
     def next_step(self, bot_id: str, now: float, *, strained: bool, can_take: bool) -> HandOver | TakeBack | None:
-        """One letter at a time is ahead of a bot, the most urgent and of those the oldest.
+        """One letter at a time is ahead of a bot, the most urgent and of those the oldest, as they have risen by now.
 
         1. One that its bot's process has stays there: nothing is done before it was read.
-        2. One that waits in line goes back when its time is over, when it must wait because the hive is `strained`, or
-           when one that is more urgent has come.
+        2. One that waits in line goes back when its time is over, when it must wait because the hive is `strained` and
+           it has not risen yet, or when one that is more urgent has come.
         3. Otherwise the next that is due goes, if the bot can take one.
         """
         bag = self._bags.get(bot_id, {}).values()
         ahead = next((letter for letter in bag if letter.message_id), None)
-        due = min((one for one in bag if _is_due(one, now, strained=strained)), key=_urgency, default=None)
+        due = min((one for one in bag if self._is_due(one, now, strained)), key=self._urgency, default=None)
         if ahead is None:
             return HandOver(due) if due is not None and can_take else None
         if ahead.state is LetterState.DELIVERED or ahead.message_id in self._beyond:
             return None
-        overtaken = due is not None and due.priority < ahead.priority
-        return TakeBack(ahead) if ahead.expires_at <= now or _must_wait(ahead, strained) or overtaken else None
+        if ahead.expires_at <= now or self._must_wait(ahead, now, strained):
+            return TakeBack(ahead)
+        more_urgent = due is not None and due.priority < ahead.priority and self._urgency(due) < self._urgency(ahead)
+        return TakeBack(ahead) if more_urgent else None
 
     def expired(self, now: float) -> list[Letter]:
         """Those that wait with us and whose time is over."""
@@ -106,6 +112,16 @@ class Post:
             for at in ((letter.expires_at,) if letter.not_before <= now else (letter.expires_at, letter.not_before))
         )
         return min(times, default=None)
+
+    def _is_due(self, letter: Letter, now: float, strained: bool) -> bool:
+        waits = _is_pending(letter) and not letter.message_id and letter.not_before <= now < letter.expires_at
+        return waits and not self._must_wait(letter, now, strained)
+
+    def _must_wait(self, letter: Letter, now: float, strained: bool) -> bool:
+        return strained and letter.priority >= LOW and now - letter.sent_at < self._ageing_s
+
+    def _urgency(self, letter: Letter) -> tuple[float, str]:
+        return letter.sent_at + self._ageing_s * letter.priority, letter.letter_id
 
     def _put(self, letter: Letter) -> None:
         self._bags.setdefault(letter.to_bot, {})[letter.letter_id] = letter
@@ -124,16 +140,3 @@ class Post:
 
 def _is_pending(letter: Letter) -> bool:
     return letter.state is LetterState.PENDING
-
-
-def _is_due(letter: Letter, now: float, *, strained: bool) -> bool:
-    waits = _is_pending(letter) and not letter.message_id and letter.not_before <= now < letter.expires_at
-    return waits and not _must_wait(letter, strained)
-
-
-def _must_wait(letter: Letter, strained: bool) -> bool:
-    return strained and letter.priority >= LOW
-
-
-def _urgency(letter: Letter) -> tuple[int, float, str]:
-    return letter.priority, letter.sent_at, letter.letter_id

@@ -58,7 +58,7 @@ class Messenger:
         self._roster = roster
         self._store = store
         self._policy = around.settings.letter_policy()
-        self._post = Post(found)
+        self._post = Post(found, ageing_s=around.settings.task_policy().ageing_s)
         self.letterbox = Letterbox(around, roster, store, self._post)
         self._owed: list[ev.LetterEvent] = []
         self._lost: list[ev.LetterEvent] = []

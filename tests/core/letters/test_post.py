@@ -42,6 +42,17 @@ def test_while_the_hive_is_strained_what_is_not_important_waits() -> None:
     assert step([replace(AHEAD, priority=3)], strained=True) == TakeBack(replace(AHEAD, priority=3))
 
 
+def test_a_letter_that_waits_rises_and_is_not_held_up_for_ever() -> None:
+    old, urgent = letter(1, priority=3, sent_at=NOW - 1801), letter(9, priority=0, sent_at=NOW)
+    assert step([old, urgent]) == HandOver(old)
+    assert step([replace(old, sent_at=NOW - 1799), urgent]) == HandOver(urgent)
+    risen = letter(1, priority=3, sent_at=NOW - 600)
+    assert step([risen], strained=True) == HandOver(risen)
+    assert step([replace(risen, sent_at=NOW - 599)], strained=True) is None
+    ahead = replace(AHEAD, priority=3, sent_at=NOW - 1801)
+    assert step([ahead, urgent], strained=True) is None, "it stays where it is"
+
+
 def test_one_at_a_time_is_ahead_unless_a_more_urgent_one_comes() -> None:
     assert step([AHEAD, letter(1)]) is None
     assert step([AHEAD, letter(9, priority=0)]) == TakeBack(AHEAD)
