@@ -1,7 +1,8 @@
 """Decides what follows for a task from how an attempt at it ended: done, tried again at once or later, held, or dead.
 
 An attempt is held against its task only when the task may be the reason: what a human, a stop, a pause of the provider
-or a lost login ended says nothing against it.
+or a lost login ended says nothing against it. One that comes back so again and again waits longer each time: it goes
+round for ever, but not as fast as it can.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from deia_tui.core.failures import CLASSES, pause_s
 from deia_tui.core.turns import Failure
 from deia_tui.core.work.tasks import Task, TaskState
 
+FREE_RETURNS = 10
+"""So often a task may come back through no fault of its own, and be given to the next bot at once."""
 INTERRUPTED = "interrupted by a human"
 """Why a task is held whose turn somebody ended."""
 _NOT_ITS_FAULT = frozenset({Failure.AUTHENTICATION, Failure.BUDGET, Failure.OVERLOAD})
@@ -64,6 +67,7 @@ def after_turn(task: Task, turn: ev.TurnEnded, around: Circumstances, policy: Ta
         case "failed" if turn.failure in _NOT_ITS_FAULT:
             alone = turn.failure is Failure.OVERLOAD and not around.has_provider
             rest_s = pause_s(turn.retry_after_s, None) if alone else 0.0
+            rest_s = max(rest_s, _rest_s(task, policy))
             return _put_back(task, at, why, rest_s=rest_s, failure=turn.failure, duration_s=turn.duration_s)
         case "failed":
             return failed(task, at, why, policy, failure=turn.failure, duration_s=turn.duration_s)
@@ -72,7 +76,7 @@ def after_turn(task: Task, turn: ev.TurnEnded, around: Circumstances, policy: Ta
         case "interrupted" if turn.source_seq and not around.stopping and not around.crashed:
             return _put_back(task, at, INTERRUPTED, held=INTERRUPTED, duration_s=turn.duration_s)
         case _:
-            return _put_back(task, at, why, duration_s=turn.duration_s)
+            return _put_back(task, at, why, rest_s=_rest_s(task, policy), duration_s=turn.duration_s)
 
 
 def failed(
@@ -86,13 +90,19 @@ def failed(
     )
 
 
-def put_back(task: Task, at: float, reason: str) -> ev.TaskPutBack:
+def put_back(task: Task, at: float, reason: str, policy: TaskPolicy) -> ev.TaskPutBack:
     """Its bot does not have it any more, through no fault of its own."""
-    return _put_back(task, at, reason)
+    return _put_back(task, at, reason, rest_s=_rest_s(task, policy))
 
 
 def has_begun(task: Task) -> bool:
     return task.state is TaskState.RUNNING
+
+
+def _rest_s(task: Task, policy: TaskPolicy) -> float:
+    """How long it waits that comes back uncounted."""
+    returns = task.attempt - task.tries + 1
+    return backoff_s(returns - FREE_RETURNS, policy) if returns > FREE_RETURNS else 0.0
 
 
 def _put_back(

@@ -68,7 +68,7 @@ class Recall:
     async def _put_back(self, tasks: list[Task], reason: str) -> None:
         at = time.time()
         if tasks:
-            await self._record.add(*(put_back(task, at, reason) for task in tasks))
+            await self._record.add(*(put_back(task, at, reason, self._policy) for task in tasks))
 
     async def _end_leases(self, keeper: Keeper) -> None:
         """What it has begun may be what it died of; it is told to stop, should it live."""

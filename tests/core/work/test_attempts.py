@@ -1,5 +1,6 @@
 """What follows for a task from how an attempt ended."""
 
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -143,6 +144,24 @@ def test_a_turn_that_says_nothing_is_told_of_in_the_words_of_its_class() -> None
 
 
 def test_one_that_is_put_back_costs_nothing() -> None:
-    back = put_back(task(), AT, "its bot is gone")
+    back = put_back(task(), AT, "its bot is gone", POLICY)
     assert (back.counted, back.not_before, back.reason) == (False, 0.0, "its bot is gone")
     assert has_begun(task())
+
+
+def test_one_that_comes_back_again_and_again_waits_longer_each_time_and_loses_no_try() -> None:
+    rests = []
+    for attempt in (1, 10, 11, 12, 1000):
+        often = replace(task(), attempt=attempt)
+        backs = [
+            put_back(often, AT, "why", POLICY),
+            after_turn(often, turn("interrupted", seq=0), CALM, POLICY, begun=True),
+            after_turn(often, turn("failed", Failure.OVERLOAD), CALM, POLICY, begun=True),
+        ]
+        for back in backs:
+            assert isinstance(back, ev.TaskPutBack) and not back.counted
+        assert len({back.not_before for back in backs if isinstance(back, ev.TaskPutBack)}) == 1
+        rests.append(max(0.0, put_back(often, AT, "why", POLICY).not_before - AT))
+    assert rests == [0.0, 0.0, 5.0, 10.0, 300.0]
+    held = after_turn(replace(task(), attempt=1000), turn("interrupted"), CALM, POLICY, begun=True)
+    assert isinstance(held, ev.TaskPutBack) and not held.not_before, "who interrupted it says when it goes on"
