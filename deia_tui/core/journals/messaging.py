@@ -35,7 +35,8 @@ class Messaging:
 
     def _of_chat(self, event: _ChatEvent) -> Iterator[Line]:
         if isinstance(event, ev.MessageQueued):
-            self._asked[event.message_id] = event.sender, event.priority
+            # Before all of P0 a bot has its human's messages: in its queue everything else stands one place lower.
+            self._asked[event.message_id] = event.sender, event.priority - bool(event.task_id)
         sender, priority = self._asked.get(event.message_id, (None, None))
         if (step := _of_message(event)) is not None:
             yield _line(event.at, event.message_id, sender, event.bot_id, priority, step)
