@@ -80,7 +80,7 @@ def _folder() -> Folder:
 @json_option
 @command
 def status(as_json: bool) -> None:
-    """Show the bots of the hive."""
+    """Show the bots of the hive, and how much work it has."""
     found = remote_hive().get("/api/status")
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
@@ -88,6 +88,16 @@ def status(as_json: bool) -> None:
     supervisor = found["supervisor"]
     click.echo(f"{clean(found['hive']['folder'])} · supervisor {supervisor['pid']} ({supervisor['mode']})")
     click.echo(table(found["bots"]) if found["bots"] else "No bots yet: deia-tui launch shell")
+    click.echo(_work(found["work"]))
+
+
+def _work(work: dict[str, Any]) -> str:
+    """How much there is to do, in a line; how the hive copes, if not well."""
+    counts = {name: work[name] for name in ("running", "scheduled", "waiting", "held", "dead") if work[name]}
+    told = [f"{count} {name}" for name, count in counts.items()]
+    told += [f"{count} messages between bots wait"] if (count := work["letters_pending"]) else []
+    strain = [] if work["strain"] == "healthy" else [f"{work['strain']}: {clean(work['strain_reason'])}"]
+    return f"work: {' · '.join([*(told or ['none']), *strain])}"
 
 
 def table(bots: list[dict[str, Any]]) -> str:

@@ -15,6 +15,7 @@ from deia_tui.core.errors import CommandRejected, DeiaError
 from deia_tui.core.text import clean, clean_lines
 from deia_tui.core.work.tasks import ENDED, TaskState, TaskType, read_priority
 
+_NAMED = 5
 _ENDED = {str(state) for state in ENDED}
 
 
@@ -27,7 +28,10 @@ def _priority(_: click.Context, __: click.Parameter, given: str) -> int:
 
 @click.group()
 def task() -> None:
-    """Give the hive work, and see what becomes of it."""
+    """Give the hive work, and see what becomes of it.
+
+    A task is named by its id, or by how that begins.
+    """
 
 
 @task.command()
@@ -106,7 +110,8 @@ def list_tasks(
 @cli.command
 def show(task_id: str, as_json: bool) -> None:
     """Show a task: what it says, its attempts, its answer."""
-    found = cli.remote_hive().get(f"/api/tasks/{task_id}")
+    remote = cli.remote_hive()
+    found = remote.get(f"/api/tasks/{_meant(remote, task_id)}")
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else taskpages.page(found))
 
 
@@ -127,8 +132,9 @@ def retry(task_ids: tuple[str, ...], dead: bool, as_json: bool) -> None:
     """Try dead or cancelled tasks anew, waiting ones at once."""
     if dead == bool(task_ids):
         raise click.UsageError("Say which tasks to retry: ids, or --dead.")
-    body = {"task_ids": task_ids, "dead": dead, "by": _name()}
-    found = cli.remote_hive().post("/api/tasks/retry", body)
+    remote = cli.remote_hive()
+    body = {"task_ids": [_meant(remote, task_id) for task_id in task_ids], "dead": dead, "by": _name()}
+    found = remote.post("/api/tasks/retry", body)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
@@ -182,7 +188,7 @@ def wait(task_ids: tuple[str, ...], as_json: bool) -> None:
     """Wait until tasks ended; exit 1 unless all are done."""
     remote = cli.remote_hive()
     ended = []
-    for task_id in task_ids:
+    for task_id in [_meant(remote, given) for given in task_ids]:
         _follow(remote, task_id, None, tell=False)
         ended.append(remote.get(f"/api/tasks/{task_id}"))
     if as_json:
@@ -211,12 +217,31 @@ def _name() -> str:
 
 def _each(task_ids: tuple[str, ...], verb: str, **body: Any) -> None:
     remote = cli.remote_hive()
-    _for_each(task_ids, lambda task_id: remote.post(f"/api/tasks/{task_id}/{verb}", {"by": _name(), **body}))
+    body |= {"by": _name()}
+    _for_each(task_ids, lambda task_id: remote.post(f"/api/tasks/{_meant(remote, task_id)}/{verb}", body))
 
 
 def _change(task_ids: tuple[str, ...], **changes: Any) -> None:
     remote = cli.remote_hive()
-    _for_each(task_ids, lambda task_id: remote.patch(f"/api/tasks/{task_id}", {"by": _name(), **changes}))
+    body = {"by": _name(), **changes}
+    _for_each(task_ids, lambda task_id: remote.patch(f"/api/tasks/{_meant(remote, task_id)}", body))
+
+
+def _meant(remote: Any, given: str) -> str:
+    """The id of the one task that is called so, or of the only one of the last 1,000 whose id begins so; of neither,
+    what was given. Raises CommandRejected where that is not certain."""
+    try:
+        remote.get(f"/api/tasks/{given}")
+    except CommandRejected as unknown:
+        if unknown.status != 404:
+            raise
+    else:
+        return given
+    meant = [str(one["task_id"]) for one in remote.get("/api/tasks", limit=1000) if one["task_id"].startswith(given)]
+    if len(meant) > 1:
+        some = f"{', '.join(meant[:_NAMED])}{' …' if len(meant) > _NAMED else ''}"
+        raise CommandRejected(f"'{given}' may be one of {len(meant)} tasks: say which of {some}.", status=400)
+    return meant[0] if meant else given
 
 
 def _for_each(task_ids: tuple[str, ...], ask: Callable[[str], Any]) -> None:

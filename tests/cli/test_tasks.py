@@ -111,6 +111,22 @@ def test_a_task_is_kept_back_moved_and_ended(hive: Operator) -> None:
     hive.ok("task", "wait", "now")
 
 
+def test_a_task_is_named_by_how_its_id_begins(hive: Operator) -> None:
+    for task_id in ("tidy-1a", "tidy-2b", "tidy"):
+        hive.ok("task", "add", "later", "--id", task_id, "--held")
+    assert "work: 3 waiting · 3 held" in hive.ok("status")
+    assert hive.ok("task", "show", "tidy-1").startswith("task         tidy-1a\n")
+    hive.ok("task", "priority", "tidy-2", "P0")
+    assert task(hive, "tidy-2b")["priority"] == 0
+    hive.ok("task", "cancel", "tidy")
+    assert [task(hive, task_id)["state"] for task_id in ("tidy", "tidy-1a")] == ["cancelled", "queued"]
+    refused = hive.run("task", "cancel", "tidy-")
+    assert refused.returncode == 2 and "may be one of 2 tasks: say which of tidy-" in refused.stderr
+    hive.ok("task", "cancel", "tidy-1", "tidy-2")
+    hive.ok("task", "retry", "tidy-1a")
+    hive.ok("task", "wait", "tidy-1")
+
+
 def test_leaving_does_not_end_a_task(hive: Operator) -> None:
     waiting = hive.start("task", "add", "not yet", "--id", "not-yet", "--held", "--wait")
     assert waiting.stderr is not None
