@@ -309,7 +309,7 @@ class SimulatedHive:
             bot.in_hand.remove(task_id)
             task = self._queue.get(task_id)
             assert task is not None
-            self._note(put_back(task, at, reason))
+            self._note(put_back(task, at, reason, TASKS))
 
     # Bots
 
