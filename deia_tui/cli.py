@@ -17,6 +17,7 @@ from deia_tui.core.events import Event, OutputAdded
 from deia_tui.core.permissions import POLICY
 from deia_tui.core.text import clean, clean_lines
 from deia_tui.core.wording import ROUTINE, describe
+from deia_tui.core.work.tasks import read_priority
 from deia_tui.folder import Folder
 from deia_tui.identity import wait_for_end
 
@@ -24,6 +25,18 @@ DONE, FAILED, USAGE, NO_SUPERVISOR = 0, 1, 2, 3
 
 P = ParamSpec("P")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def given_priority(_: click.Context, __: click.Parameter, given: str) -> int:
+    try:
+        return read_priority(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+priority_option = click.option(
+    "--priority", "-p", callback=given_priority, default="P2", show_default=True, help="P0 (urgent) to P3."
+)
 
 
 @contextmanager

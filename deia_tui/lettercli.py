@@ -13,7 +13,6 @@ from deia_tui import cli
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.letters.letter import LONGEST_TTL_S
 from deia_tui.core.text import clean, clean_lines, shorten
-from deia_tui.core.work.tasks import read_priority
 from deia_tui.folder import Folder
 from deia_tui.inside import inside_bot
 
@@ -21,16 +20,6 @@ _SUBJECT = 60
 """Characters of a text that a table shows."""
 
 
-def _priority(_: click.Context, __: click.Parameter, given: str) -> int:
-    try:
-        return read_priority(given)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-priority_option = click.option(
-    "--priority", "-p", callback=_priority, default="P2", show_default=True, help="P0 (urgent) to P3."
-)
 ttl_option = click.option(
     "--ttl",
     "ttl_s",
@@ -49,7 +38,7 @@ def msg() -> None:
 @click.argument("to_bot", metavar="BOT")
 @click.argument("text", nargs=-1)
 @click.option("--from", "from_bot", metavar="NAME", help="Who writes (default: you; in a bot, that bot).")
-@priority_option
+@cli.priority_option
 @ttl_option
 @click.option("--id", "message_id", help="The same id with the same text again sends nothing.")
 @cli.json_option
@@ -75,7 +64,7 @@ def send(
 @msg.command()
 @click.argument("message_id", metavar="ID")
 @click.argument("text", nargs=-1)
-@priority_option
+@cli.priority_option
 @ttl_option
 @cli.json_option
 @cli.command

@@ -13,17 +13,10 @@ import click
 from deia_tui import cli, taskpages
 from deia_tui.core.errors import CommandRejected, DeiaError
 from deia_tui.core.text import clean, clean_lines
-from deia_tui.core.work.tasks import ENDED, TaskState, TaskType, read_priority
+from deia_tui.core.work.tasks import ENDED, TaskState, TaskType
 
 _NAMED = 5
 _ENDED = {str(state) for state in ENDED}
-
-
-def _priority(_: click.Context, __: click.Parameter, given: str) -> int:
-    try:
-        return read_priority(given)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 @click.group()
@@ -37,7 +30,7 @@ def task() -> None:
 @task.command()
 @click.argument("text", nargs=-1)
 @click.option("--to", "to", default="", metavar="BOT", help="For this bot alone (default: for anyone).")
-@click.option("--priority", "-p", callback=_priority, default="P2", show_default=True, help="P0 (urgent) to P3.")
+@cli.priority_option
 @click.option("--after", multiple=True, metavar="ID", help="Not before this task is done; may be given again.")
 @click.option("--type", "task_type", type=click.Choice([str(kind) for kind in TaskType]), help="Default: found out.")
 @click.option("--title", default="", help="Default: the first line of the text.")
@@ -147,7 +140,7 @@ def retry(task_ids: tuple[str, ...], dead: bool, as_json: bool) -> None:
 
 @task.command()
 @click.argument("task_ids", nargs=-1, required=True)
-@click.argument("priority", callback=_priority)
+@click.argument("priority", callback=cli.given_priority)
 @cli.command
 def priority(task_ids: tuple[str, ...], priority: int) -> None:
     """Change how urgent tasks are: P0 to P3."""

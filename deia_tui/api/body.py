@@ -1,8 +1,10 @@
 """What bodies of requests have in common, and how refusals are documented."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from deia_tui.core.work.tasks import read_priority
 
 _SENTENCES = {
     400: "A task cannot wait for itself: leave it out of 'after'.",
@@ -17,6 +19,16 @@ _SENTENCES = {
 
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+def _priority(given: object) -> object:
+    return read_priority(str(given)) if isinstance(given, str | int) and not isinstance(given, bool) else given
+
+
+Priority = Annotated[
+    int, BeforeValidator(_priority), Field(strict=True, examples=["P1"], description="0 to 3, or P0 to P3")
+]
+"""Of tasks and of messages between bots."""
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from deia_tui.api.body import Body, refusals
+from deia_tui.api.body import Body, Priority, refusals
 from deia_tui.core import commands as cmd
 from deia_tui.core.client import HiveClient
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.letters import report as letterreport
 from deia_tui.core.letters.letter import LONGEST_TTL_S, MAX_TEXT, Letter, LetterState
-from deia_tui.core.work.tasks import NORMAL, read_priority
+from deia_tui.core.work.tasks import NORMAL
 
 _ID = "3f9a01c27b5e"
 _LETTER: dict[str, Any] = {
@@ -49,19 +49,13 @@ class Letters(HiveClient, Protocol):
         """How many are in each state."""
 
 
-def _priority(given: object) -> object:
-    return read_priority(str(given)) if isinstance(given, str | int) and not isinstance(given, bool) else given
-
-
 class NewMessage(Body):
     to_bot: str = Field(examples=["BOT-002"])
     text: str = Field(min_length=1, max_length=MAX_TEXT, examples=["Is the site up?"])
     from_bot: str | None = Field(
         default=None, max_length=128, description="who writes; a bot writes in its own name, a human as 'human'"
     )
-    priority: Annotated[int, BeforeValidator(_priority)] = Field(
-        default=NORMAL, strict=True, examples=["P1"], description="0 to 3, or P0 to P3"
-    )
+    priority: Priority = NORMAL
     ttl_s: float | None = Field(
         default=None, gt=0, le=LONGEST_TTL_S, description="then it expires; by default as hive.toml says (one hour)"
     )

@@ -8,16 +8,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from deia_tui.api.body import Body, refusals
+from deia_tui.api.body import Body, Priority, refusals
 from deia_tui.core import codec
 from deia_tui.core import commands as cmd
 from deia_tui.core import events as ev
 from deia_tui.core.client import HiveClient, Recorded
 from deia_tui.core.errors import CommandRejected
 from deia_tui.core.work import taskreport
-from deia_tui.core.work.tasks import ENDED, HUMAN, NORMAL, Task, TaskState, TaskType, read_priority
+from deia_tui.core.work.tasks import ENDED, HUMAN, NORMAL, Task, TaskState, TaskType
 from deia_tui.following import follow
 
 MAX_TEXT = 250_000
@@ -28,13 +28,6 @@ _ENDS = ev.TaskDone | ev.TaskDied | ev.TaskCancelled
 _OF_MESSAGE = ev.OutputAdded | ev.ToolCallChanged | ev.TurnStarted | ev.TurnEnded | ev.PermissionAsked
 
 
-def _priority(given: object) -> object:
-    return read_priority(str(given)) if isinstance(given, str | int) and not isinstance(given, bool) else given
-
-
-Priority = Annotated[
-    int, BeforeValidator(_priority), Field(strict=True, examples=["P1"], description="0 to 3, or P0 to P3")
-]
 TaskId = Annotated[str, Field(min_length=1, max_length=100, examples=["sweep-42"])]
 By = Annotated[str, Field(min_length=1, max_length=128, description="who wants it")]
 

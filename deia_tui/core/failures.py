@@ -51,6 +51,9 @@ def pause_s(retry_after_s: float | None, former_s: float | None) -> float:
     return named_s if former_s is None else max(named_s, doubled_s)
 
 
+OF_THE_AGENT = frozenset({Failure.AUTHENTICATION, Failure.BUDGET, Failure.OVERLOAD})
+"""What says something about a bot's agent or its provider, and nothing about the work it was given."""
+
 CLASSES = {
     Failure.AUTHENTICATION: "not logged in",
     Failure.OVERLOAD: "the provider is overloaded",

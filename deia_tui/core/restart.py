@@ -7,6 +7,7 @@ the delay, never the window.
 
 from dataclasses import dataclass
 
+from deia_tui.core.backoff import backoff_s
 from deia_tui.core.bots import CANNOT_START, ExitRecord, RestartPolicy
 
 
@@ -77,5 +78,4 @@ def delay(step: int, limits: RestartLimits, roll: float) -> float:
     """Seconds before the restart number `step` (from 0) since the last stable run."""
     if step == 0:
         return 0.0
-    ceiling = min(limits.backoff_max_s, limits.backoff_base_s * 2.0 ** min(step - 1, 60))
-    return ceiling * roll
+    return backoff_s(step, base_s=limits.backoff_base_s, max_s=limits.backoff_max_s) * roll

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from deia_tui.core import events as ev
+from deia_tui.core.backoff import backoff_s
 from deia_tui.core.bots import BotState
 from deia_tui.core.breaker import Phase
+from deia_tui.core.failures import OF_THE_AGENT
 from deia_tui.core.holds import hold_of
 from deia_tui.core.letters.letter import Letter, LetterPolicy, message_of
 from deia_tui.core.risk import ASKS_ITSELF
 from deia_tui.core.state import BotView, Pause
 from deia_tui.core.turns import Failure
-
-_UNCOUNTED = (Failure.AUTHENTICATION, Failure.BUDGET, Failure.OVERLOAD)
-"""What says something about the bot or its provider, and nothing about the letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +87,14 @@ def ended(letter: Letter, turn: ev.TurnEnded, *, crashed: bool, policy: LetterPo
         case "failed", Failure.REQUEST:
             return failed(letter, turn.at, turn.error)
         case "failed", failure:
-            counted = failure not in _UNCOUNTED
+            counted = failure not in OF_THE_AGENT
         case _:
             counted = crashed
     if counted and letter.tries >= policy.max_tries:
         return failed(letter, turn.at, f"given up after {letter.tries} tries: {turn.error}")
-    wait_s = policy.delay_s(letter.tries) if counted or turn.status == "failed" else 0.0
-    return returned(letter, turn.at, turn.error, counted=counted, not_before=turn.at + wait_s)
+    rests = counted or turn.status == "failed"
+    rest_s = backoff_s(letter.tries, base_s=policy.backoff_base_s, max_s=policy.backoff_max_s) if rests else 0.0
+    return returned(letter, turn.at, turn.error, counted=counted, not_before=turn.at + rest_s)
 
 
 def resumed(letter: Letter, carried: Carried | None, *, at: float, policy: LetterPolicy) -> Iterator[ev.LetterEvent]:

@@ -36,11 +36,6 @@ class LetterPolicy:
     critical_depth: int = 500
     keep_expired_h: float = 24.0
 
-    def delay_s(self, tries: int) -> float:
-        """How long to wait after so many tries; `tries` is 0 or more."""
-        doublings = min(max(0, tries - 1), 64)
-        return float(min(self.backoff_max_s, self.backoff_base_s * 2**doublings))
-
 
 class LetterState(StrEnum):
     PENDING = "pending"

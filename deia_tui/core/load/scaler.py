@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from deia_tui.core.backoff import backoff_s
 from deia_tui.core.bots import NOT_NEEDED, OFF, WITH_ALL, Activity, BotState
 from deia_tui.core.breaker import Phase
 from deia_tui.core.load.averages import Average
@@ -135,7 +136,7 @@ class Scaler:
         past.load.add(now, group.load)
         count, why = self._wanted(group, bounds, past.load.over(now), snapshot.work.ready)
         if count:
-            pause_s = min(policy.retry_max_s, policy.up_cooldown_s * 2.0 ** min(past.failures, 32))
+            pause_s = backoff_s(past.failures + 1, base_s=policy.up_cooldown_s, max_s=policy.retry_max_s)
             if blocked := self._blocked(group, now, snapshot):
                 yield Stuck(template=template, wanted=why, reason=blocked)
             elif now - past.up_at >= pause_s:

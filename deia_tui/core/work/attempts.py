@@ -8,7 +8,8 @@ round for ever, but not as fast as it can.
 from dataclasses import dataclass
 
 from deia_tui.core import events as ev
-from deia_tui.core.failures import CLASSES, pause_s
+from deia_tui.core.backoff import backoff_s
+from deia_tui.core.failures import CLASSES, OF_THE_AGENT, pause_s
 from deia_tui.core.turns import Failure
 from deia_tui.core.work.tasks import Task, TaskState
 
@@ -16,7 +17,6 @@ FREE_RETURNS = 10
 """So often a task may come back through no fault of its own, and be given to the next bot at once."""
 INTERRUPTED = "interrupted by a human"
 """Why a task is held whose turn somebody ended."""
-_NOT_ITS_FAULT = frozenset({Failure.AUTHENTICATION, Failure.BUDGET, Failure.OVERLOAD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +45,6 @@ class Circumstances:
 Verdict = ev.TaskDone | ev.TaskPutBack | ev.TaskDied
 
 
-def backoff_s(tries: int, policy: TaskPolicy) -> float:
-    """How long a task waits that has failed so many times."""
-    return float(min(policy.backoff_max_s, policy.backoff_base_s * 2 ** min(max(0, tries - 1), 60)))
-
-
 def after_turn(task: Task, turn: ev.TurnEnded, around: Circumstances, policy: TaskPolicy, *, begun: bool) -> Verdict:
     """What the end of the turn of its newest attempt means; `begun`: its agent had been given it."""
     at, why = turn.at, turn.error or (CLASSES.get(turn.failure, "") if turn.failure else "") or turn.status
@@ -64,7 +59,7 @@ def after_turn(task: Task, turn: ev.TurnEnded, around: Circumstances, policy: Ta
             )
         case "failed" if turn.failure is Failure.REQUEST:  # the next agent is given the very same words
             return _died(task, at, why, turn.failure, turn.duration_s)
-        case "failed" if turn.failure in _NOT_ITS_FAULT:
+        case "failed" if turn.failure in OF_THE_AGENT:
             alone = turn.failure is Failure.OVERLOAD and not around.has_provider
             rest_s = pause_s(turn.retry_after_s, None) if alone else 0.0
             rest_s = max(rest_s, _rest_s(task, policy))
@@ -85,9 +80,8 @@ def failed(
     """The newest attempt counts as a failure: the task waits for its next, or has none left."""
     if task.tries >= policy.max_tries:
         return _died(task, at, f"{reason} (failed {task.tries} times)", failure, duration_s)
-    return _put_back(
-        task, at, reason, counted=True, rest_s=backoff_s(task.tries, policy), failure=failure, duration_s=duration_s
-    )
+    rest_s = backoff_s(task.tries, base_s=policy.backoff_base_s, max_s=policy.backoff_max_s)
+    return _put_back(task, at, reason, counted=True, rest_s=rest_s, failure=failure, duration_s=duration_s)
 
 
 def put_back(task: Task, at: float, reason: str, policy: TaskPolicy) -> ev.TaskPutBack:

@@ -1,12 +1,10 @@
 """How a letter moves: every step once, and that stale ones change nothing."""
 
-from dataclasses import replace
-
 import pytest
 
 from deia_tui.core import events as ev
 from deia_tui.core.letters.delivery import about, begun, returned, taken
-from deia_tui.core.letters.letter import Letter, LetterPolicy, LetterState, carries_letter, fold_letter, message_of
+from deia_tui.core.letters.letter import Letter, LetterState, carries_letter, fold_letter, message_of
 
 AT = 1_760_000_000.0
 SENT = ev.LetterSent(
@@ -77,12 +75,6 @@ def test_one_that_its_bot_has_does_not_expire(letter: Letter) -> None:
 
 def test_what_concerns_no_known_letter_is_nothing(letter: Letter) -> None:
     assert fold_letter(None, handed(letter)) is None
-
-
-def test_the_wait_between_tries_doubles_to_its_longest() -> None:
-    policy = LetterPolicy(backoff_base_s=5, backoff_max_s=300)
-    assert [policy.delay_s(tries) for tries in (0, 1, 2, 3, 7, 10_000)] == [5, 5, 10, 20, 300, 300]
-    assert replace(policy, backoff_base_s=0.5).delay_s(2) == 1.0
 
 
 def test_a_message_that_carries_a_letter_is_known_by_its_id() -> None:

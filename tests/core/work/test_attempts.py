@@ -13,7 +13,6 @@ from deia_tui.core.work.attempts import (
     TaskPolicy,
     Verdict,
     after_turn,
-    backoff_s,
     has_begun,
     put_back,
 )
@@ -82,11 +81,6 @@ def test_a_failure_counts_and_rests_longer_every_time_until_none_is_left(failure
     dead = outcome(turn("failed", failure), tries=4)
     assert isinstance(dead, ev.TaskDied)
     assert dead.reason == "why (failed 4 times)"
-
-
-def test_a_rest_is_five_minutes_at_most() -> None:
-    assert backoff_s(7, POLICY) == backoff_s(10_000, POLICY) == 300.0
-    assert backoff_s(0, POLICY) == 5.0
 
 
 def test_what_the_agent_will_never_do_is_dead_at_once() -> None:
