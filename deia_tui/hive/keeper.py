@@ -32,6 +32,7 @@ from deia_tui.hive.record import STORE_RETRY_S
 from deia_tui.hive.surroundings import Surroundings
 from deia_tui.hive.tenure import Tenure
 from deia_tui.store.queries import MessageRow
+from deia_tui.store.threads import in_thread
 
 RESTORE_SPREAD_S = 5.0
 """Within how many seconds after a reboot the bots of a hive start again, jittered."""
@@ -263,7 +264,7 @@ class Keeper:
             return
         await self._tenure.leave()
         around.launcher.release(self.bot_id)
-        for frames in await asyncio.to_thread(read_spool, around.folder.spool(self.bot_id, run)):
+        for frames in await in_thread(lambda _: read_spool(around.folder.spool(self.bot_id, run))):
             await self._take_frames(run, (frame for frame in frames if frame["type"] != "ready"))
         exit = ended.exit
         if isinstance(state, lc.Stopping) and exit.reason != REBOOTED:

@@ -22,6 +22,7 @@ from deia_tui.hive.record import Record
 from deia_tui.store import projections
 from deia_tui.store.journal import Journal
 from deia_tui.store.store import Store
+from deia_tui.store.threads import in_thread
 
 EVERY_S = 1.0
 AT_LEAST_EVERY_S = 10.0
@@ -83,7 +84,7 @@ class Scribe:
 
     async def close(self) -> None:
         await self._write_files()
-        await asyncio.to_thread(self._journal.close)
+        await in_thread(lambda _: self._journal.close())
 
     async def _write_files(self) -> None:
         version = self._journal.registry_version

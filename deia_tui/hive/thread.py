@@ -16,6 +16,8 @@ from deia_tui.core.work.tasks import Task, TaskState
 if TYPE_CHECKING:
     from deia_tui.hive.hive import Hive
 
+LOOK_EVERY_S = 0.5
+
 Result = TypeVar("Result")
 
 
@@ -132,11 +134,22 @@ class HiveThread:
         for wake in self._wakes:
             wake()
 
+    async def _supervise_meanwhile(self) -> None:
+        following = asyncio.create_task(self._follow_main_thread())
+        await self._supervise(self._present)
+        following.cancel()
+
+    async def _follow_main_thread(self) -> None:
+        """A program whose main thread failed cannot do everything any more that a supervisor needs."""
+        while threading.main_thread().is_alive():
+            await asyncio.sleep(LOOK_EVERY_S)
+        self.ask_to_close(leave_bots=None)
+
     def _run(self) -> None:
         try:
             with asyncio.Runner() as runner:
                 self._loop = runner.get_loop()
-                runner.run(self._supervise(self._present))
+                runner.run(self._supervise_meanwhile())
         except BaseException as error:  # noqa: BLE001 - the other thread shows it
             self.error = error
         finally:

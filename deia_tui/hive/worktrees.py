@@ -18,6 +18,7 @@ from deia_tui.core.bots import BotSpec
 from deia_tui.core.errors import ConfigError, StoreError
 from deia_tui.folder import Folder
 from deia_tui.hive.git import CHECKOUT_S, Git
+from deia_tui.store.threads import in_thread
 
 _AT_ONCE = 4
 _PATIENCE_S = 10.0
@@ -62,7 +63,7 @@ class Worktrees:
             await asyncio.wait(leaving, timeout=_PATIENCE_S)
         os.eventfd_write(self._stop, 1)
         await asyncio.gather(*leaving, return_exceptions=True)
-        await asyncio.to_thread(self._threads.shutdown)
+        await in_thread(lambda _: self._threads.shutdown())
         os.close(self._stop)
 
     async def _leave(self, spec: BotSpec) -> None:

@@ -1,6 +1,5 @@
 """Writes hive/registry.json, bot-status-board.json and heartbeats; the caller decides when (at most once a second)."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from deia_tui.core import projection
 from deia_tui.core.errors import StoreError
 from deia_tui.core.state import Snapshot
 from deia_tui.folder import Folder, write_atomic
+from deia_tui.store.threads import in_thread
 
 
 async def write(folder: Folder, snapshot: Snapshot, *, registry_version: int, now: float) -> None:
@@ -19,7 +19,7 @@ async def write(folder: Folder, snapshot: Snapshot, *, registry_version: int, no
     registry = projection.registry(snapshot.state, version=registry_version, now=now)
     board = projection.status_board(snapshot.state, rev=snapshot.seq, now=now)
     files = {path: _as_json(content) for path, content in ((folder.registry, registry), (folder.status_board, board))}
-    await asyncio.to_thread(_write_files, files)
+    await in_thread(lambda _: _write_files(files))
 
 
 async def write_heartbeats(folder: Folder, heartbeats: Mapping[str, dict[str, Any]]) -> None:
@@ -29,7 +29,7 @@ async def write_heartbeats(folder: Folder, heartbeats: Mapping[str, dict[str, An
         files = {folder.heartbeat(bot_id): _as_yaml(content) for bot_id, content in heartbeats.items()}
         _write_files(files, sync=False)
 
-    await asyncio.to_thread(write)
+    await in_thread(lambda _: write())
 
 
 def _as_json(content: dict[str, Any]) -> bytes:

@@ -1,7 +1,11 @@
 """A hive in a thread of its own, as the console has it."""
 
+import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -76,3 +80,26 @@ def test_what_ends_the_supervisor_is_kept_and_told(tmp_path: Path) -> None:
     assert told.wait(30)
     thread.close(leave_bots=None)
     assert isinstance(thread.error, CommandRejected)
+
+
+FAILING = """
+import sys
+from pathlib import Path
+from tests.hive.test_thread import Console
+
+console = Console(Path(sys.argv[1]))
+console.may_begin.set()
+console.thread.start()
+assert console.opened.wait(60)
+raise SystemExit("the screen fell over")
+"""
+
+
+def test_a_supervisor_ends_with_a_program_whose_main_thread_failed(tmp_path: Path) -> None:
+    program = subprocess.run(
+        [sys.executable, "-c", FAILING, str(tmp_path)], stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    assert (program.returncode, program.stderr) == (1, "the screen fell over\n")
+    with closing(sqlite3.connect(Folder(tmp_path).state_db)) as store:
+        [(last,)] = store.execute("SELECT type FROM events ORDER BY seq DESC LIMIT 1")
+    assert last == "hive_closed"
