@@ -57,7 +57,10 @@ def add(
 
     Without TEXT, or with '-', it is read from standard input.
     """
-    body = {"text": _text(text, path), "to": to, "priority": priority, "after": after, "type": task_type}
+    said = _text(text, path)
+    if not said.strip():
+        raise DeiaError("A task says what is to be done: deia-tui task add 'test the login'.")
+    body = {"text": said, "to": to, "priority": priority, "after": after, "type": task_type}
     body |= {"title": title, "task_id": task_id, "held": f"by {_name()}" if held else "", "sender": _name()}
     remote = cli.remote_hive()
     seq = remote.get("/api/status")["hive"]["seq"]

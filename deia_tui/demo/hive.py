@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import shutil
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from deia_tui.core.bots import Activity, BotState
 from deia_tui.core.client import HiveClient
-from deia_tui.core.commands import SendMessage
+from deia_tui.core.commands import AddTask, SendLetter, SendMessage
 from deia_tui.core.errors import CommandRejected
 from deia_tui.folder import Folder
 from deia_tui.host.presence import living_hosts
@@ -28,6 +29,27 @@ CAST = (
     ("SLOW", "drawl", ("what is the answer?", "and the question?"), 20.0, ""),
     ("WORKER", "work", ("look for primes", "look for more primes"), 6.0, ""),
 )
+TASKS = (
+    # for, how urgent, what
+    ("CODER", 1, "mend the retry of payments"),
+    ("WORKER", 2, "look for primes above ten million"),
+    ("CODER", 2, "review the new search"),
+    ("SLOW", 2, "say what the answer means"),
+    ("JANITOR", 2, "tidy up after the release"),
+    ("FLAKY", 2, "ask the provider for a forecast"),
+    ("CODER", 0, "mend the export to CSV"),
+    ("WORKER", 3, "look for twin primes"),
+)
+LETTERS = (
+    ("WORKER", "CODER", "Please review tests/login before the release."),
+    ("CODER", "WORKER", "The clock is mended: take the branch clock-2."),
+    ("JANITOR", "SLOW", "I would remove build/ and dist/: is anybody against it?"),
+    ("SLOW", "JANITOR", "Well … let me think about that … no."),
+)
+WAITING = 5
+"""No more tasks are added while so many wait."""
+TASKS_S, LETTERS_S = 6.0, 15.0
+"""Seconds between two tasks, between two messages."""
 HEAD = """\
 [hive]
 name = "demo"
@@ -90,8 +112,10 @@ def _argv(*words: str) -> str:
 
 
 async def converse(client: HiveClient) -> None:
-    """Write to every bot of the cast whenever it is idle, until cancelled."""
+    """Write to every bot of the cast whenever it is idle, give them work and letters, until cancelled."""
     await asyncio.gather(
+        _give_work(client),
+        _carry_letters(client),
         _write(client, "SHELL", ("uname -a", "df -h .", "du -sh /usr/* | sort -h | tail -3"), 5.0),
         *(_write(client, bot_id, messages, pause_s) for bot_id, _, messages, pause_s, _ in CAST),
     )
@@ -108,3 +132,22 @@ async def _write(client: HiveClient, bot_id: str, messages: tuple[str, ...], pau
             await client.submit(SendMessage(bot_id=bot_id, text=messages[sent % len(messages)], sender="demo"))
             sent += 1
         await asyncio.sleep(pause_s)
+
+
+async def _give_work(client: HiveClient) -> None:
+    """First what waits for somebody: the announcement for a human, the thanks for the announcement."""
+    [held] = await client.submit(AddTask(text="announce the release", held="until it is tested", sender="demo"))
+    await client.submit(AddTask(text="thank everybody", after=(held,), sender="demo"))
+    for to, priority, text in itertools.cycle(TASKS):
+        with contextlib.suppress(CommandRejected):  # it has enough to do
+            await client.submit(AddTask(text=text, to=to, priority=priority, sender="demo"))
+        await asyncio.sleep(TASKS_S)
+        while client.snapshot().work.waiting >= WAITING:
+            await asyncio.sleep(0.5)
+
+
+async def _carry_letters(client: HiveClient) -> None:
+    for from_bot, to_bot, text in itertools.cycle(LETTERS):
+        with contextlib.suppress(CommandRejected):  # its inbox is full
+            await client.submit(SendLetter(from_bot=from_bot, to_bot=to_bot, text=text))
+        await asyncio.sleep(LETTERS_S)

@@ -180,6 +180,7 @@ class Hive:
         return await self._house.store.letter_counts()
 
     async def launchables(self, *, look: bool = False) -> Sequence[Launchable]:
+        self._check_open()
         return await self._house.recruiter.launchables(look=look)
 
     # Commands

@@ -7,7 +7,7 @@ from contextlib import suppress
 from deia_tui.core.errors import CommandRejected, DeiaError
 
 _AFTER_AN_ERROR_S = 5.0
-_NOT_YET = 503
+NOT_YET = 503
 """The status of a refusal while the supervisor is starting."""
 _SHARE = 10
 """At most one part in so many of the time goes into looking."""
@@ -39,7 +39,7 @@ class Looks:
             try:
                 await self._look()
             except DeiaError as error:
-                starting = isinstance(error, CommandRejected) and error.status == _NOT_YET
+                starting = isinstance(error, CommandRejected) and error.status == NOT_YET
                 if not starting:
                     self._complain(str(error))
                 self._due.set()

@@ -158,7 +158,7 @@ def note(task: Task, state: HiveState, work: WorkView, now: float, standing: Map
             return Note(task.error)
         case TaskState.QUEUED | TaskState.RETRYABLE:
             why = why_waiting(task, state, work, now, undone(task, standing))
-            return Note(why or (f"for {task.to}" if task.to else ""))
+            return Note(why or _after_others(task, standing) or (f"for {task.to}" if task.to else ""))
 
 
 def undone(task: Task, standing: Mapping[str, TaskState]) -> dict[str, str]:
@@ -170,6 +170,12 @@ def undone(task: Task, standing: Mapping[str, TaskState]) -> dict[str, str]:
     }
 
 
+def _after_others(task: Task, standing: Mapping[str, TaskState]) -> str:
+    """The tasks it comes after that no list shows: they are unknown, or were done long ago."""
+    unseen = [task_id for task_id in task.after if task_id not in standing]
+    return f"after {', '.join(unseen)}" if unseen else ""
+
+
 def _tries(task: Task) -> str:
     return f"try {task.tries}" if task.tries > 1 else ""
 
@@ -177,7 +183,11 @@ def _tries(task: Task) -> str:
 def short(task_id: str, width: int) -> str:
     """An id in `width` cells: their ends tell apart what their beginnings do not."""
     name = clean(task_id)
-    return cut(name, width) if len(name) <= width else cut(f"…{name[1 - width :]}", width)
+    if len(name) <= width:
+        return cut(name, width)
+    end = name[1 - width :]
+    whole_words = end.partition("-")[2]
+    return cut(f"…{whole_words or end}", width)
 
 
 def matches(task: Task, words: Sequence[str], note: Note, glyphs: Glyphs) -> bool:

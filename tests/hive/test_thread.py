@@ -1,5 +1,6 @@
 """A hive in a thread of its own, as the console has it."""
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -25,12 +26,16 @@ class Console:
         folder = Folder(root)
         folder.create()
         self.may_begin = threading.Event()
+        self.presented, self.may_open = threading.Event(), threading.Event()
+        self.may_open.set()
         self.opened = threading.Event()
 
         async def supervise(present: Callable[[Hive], None]) -> None:
             self.may_begin.wait()
             hive = Hive(folder, lambda: load(folder), mode="console", version="test")
             present(hive)
+            self.presented.set()
+            self.may_open.wait()
             async with hive.open():
                 self.opened.set()
                 await hive.closed()
@@ -56,6 +61,20 @@ async def test_commands_cross_the_threads_and_refusals_come_back(tmp_path: Path)
     assert console.thread.error is None
     with pytest.raises(CommandRejected, match="has ended"):
         await console.thread.submit(StopAll())
+
+
+async def test_what_is_asked_of_a_hive_that_is_not_open_yet_is_refused_for_now(tmp_path: Path) -> None:
+    console = Console(tmp_path)
+    console.may_open.clear()
+    console.may_begin.set()
+    console.thread.start()
+    assert console.presented.wait(30)
+    asked = asyncio.gather(console.thread.launchables(), console.thread.submit(StopAll()), return_exceptions=True)
+    console.may_open.set()
+    assert {type(answer) for answer in await asked} == {CommandRejected}
+    assert console.opened.wait(30)
+    assert await console.thread.launchables()
+    console.thread.close(leave_bots=False)
 
 
 def test_leaving_before_there_is_a_hive_ends_it_as_soon_as_there_is_one(tmp_path: Path) -> None:

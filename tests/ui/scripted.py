@@ -136,6 +136,8 @@ class ScriptedHive:
             return sorted(found, key=lambda one: -one.sent_at)[offset : offset + limit]
 
     async def launchables(self, *, look: bool = False) -> Sequence[Launchable]:
+        if not self._snapshot.seq:
+            raise CommandRejected("The supervisor is still starting: try again in a moment.", status=503)
         if not look:
             return self.offered
         while not self.may_look.is_set():

@@ -33,6 +33,15 @@ async def test_launching_submits_what_was_chosen() -> None:
         await screen.misses("How many")
 
 
+async def test_a_dialog_that_opens_before_the_supervisor_did_waits_for_it() -> None:
+    async with shown(ScriptedHive(opened=False)) as screen:
+        await screen.misses("healthy")
+        await screen.press("l")
+        await screen.sees("The supervisor is starting")
+        screen.hive.open()
+        await screen.sees("runs command lines")
+
+
 async def test_a_refused_launch_keeps_the_dialog_open_with_the_reason() -> None:
     hive = one_bot()
     async with shown(hive) as screen:

@@ -1,6 +1,7 @@
 """Launches bots: what, how many, and under which id; says how the agent of each stands on this machine, and stays open
 with the reason when the hive refuses."""
 
+import asyncio
 from collections.abc import Sequence
 
 from textual import on
@@ -13,13 +14,16 @@ from textual.widgets.option_list import Option
 
 from deia_tui.core.client import HiveClient, Launchable
 from deia_tui.core.commands import LaunchBots
-from deia_tui.core.errors import DeiaError
+from deia_tui.core.errors import CommandRejected, DeiaError
 from deia_tui.core.text import clean
+from deia_tui.ui.looks import NOT_YET
 from deia_tui.ui.orders import Orders
 from deia_tui.ui.widgets.entry import Entry
 
 _NARROW = 80
 """Below it names and what they are for need all the room."""
+_AGAIN_S = 0.2
+"""So often a supervisor that is still starting is asked again."""
 
 
 class LaunchDialog(ModalScreen[list[str]]):
@@ -68,10 +72,20 @@ class LaunchDialog(ModalScreen[list[str]]):
     async def _load(self) -> None:
         """First what is known at once; programs take their time to tell their versions."""
         try:
-            self._offer(await self._client.launchables())
+            self._offer(await self._known())
             self._offer(await self._client.launchables(look=True))
         except DeiaError as error:
             self._refuse(str(error))
+
+    async def _known(self) -> Sequence[Launchable]:
+        while True:
+            try:
+                return await self._client.launchables()
+            except CommandRejected as refusal:
+                if refusal.status != NOT_YET:
+                    raise
+            self._detail.update("The supervisor is starting …")
+            await asyncio.sleep(_AGAIN_S)
 
     def _offer(self, launchables: Sequence[Launchable]) -> None:
         """What can be launched stands first; what was highlighted stays so."""

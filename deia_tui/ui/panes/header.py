@@ -70,7 +70,7 @@ class HeaderBar(Canvas):
         """That the hive copes badly, or well, which is said only where there is room."""
         match self.snapshot.work.strain:
             case "healthy":
-                return (), (("healthy   ", Ink.DIM),)
+                return (), (("healthy   ", Ink.DIM),) if self.snapshot.seq else ()
             case "degraded":
                 return (("DEGRADED   ", Ink.WARN),), ()
             case "critical":
@@ -88,7 +88,7 @@ class HeaderBar(Canvas):
 
     def _counts(self, *, words: bool) -> Spans:
         if not self.snapshot.seq:
-            return (("starting…", Ink.DIM),)
+            return (("starting…   ", Ink.DIM),)
         bots = list(self.snapshot.state.bots.values())
         glyphs = self.glyphs
         kinds = (
