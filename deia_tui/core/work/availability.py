@@ -14,18 +14,18 @@ def unavailable(bot: BotView, pauses: Mapping[str, Pause], now: float) -> str:
     An open breaker whose cooldown is over, and a provider whose pause is, want one to try them.
     """
     if bot.state is not BotState.RUNNING:
-        return f"it is {bot.state}"
+        return f"{bot.bot_id} is {bot.state}"
     if bot.paused:
-        return "it is paused by hive/controls"
+        return f"{bot.bot_id} is paused"
     if bot.health is Health.UNHEALTHY:
-        return "it does not answer its probes"
+        return f"{bot.bot_id} does not answer its probes"
     hold = hold_of(bot, pauses, now)
     if hold is not None and (hold.until is None or hold.until > now):
         return hold.text
     if bot.breaker is Phase.HALF_OPEN:
-        return "its circuit breaker has one trial under way"
+        return f"{bot.bot_id} has one trial under way"
     if bot.breaker is Phase.OPEN and (bot.retry_at or now) > now:
-        return "its circuit breaker is open"
+        return f"{bot.bot_id} is recovering"
     return ""
 
 

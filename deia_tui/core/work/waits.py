@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from itertools import islice
 
 from deia_tui.core.bots import Activity, BotState
-from deia_tui.core.breaker import Phase
 from deia_tui.core.holds import hold_of
 from deia_tui.core.state import BotView, HiveState
+from deia_tui.core.work.availability import unavailable
 from deia_tui.core.work.tasks import LOW, WAITING, Task
 from deia_tui.core.work.view import NO_WORK, WorkView
 
@@ -57,17 +57,11 @@ def _any_wanted(state: HiveState, work: WorkView, now: float) -> str:
 
 
 def _obstacle(bot: BotView, state: HiveState, now: float) -> str:
-    """Why this bot can be given nothing, however little it has to do."""
-    if bot.state is not BotState.RUNNING:
-        return f"{bot.bot_id} is {bot.state}"
-    if bot.paused:
-        return f"{bot.bot_id} is paused"
-    if (hold := hold_of(bot, state.pauses, now)) is not None:
-        left = f" · {hold.until - now:.0f} s" if hold.kind == "provider" and hold.until and hold.until > now else ""
-        return f"{hold.text}{left}"
-    if bot.breaker is Phase.OPEN:
-        return f"{bot.bot_id} is recovering"
-    return ""
+    """Why this bot can be given nothing, however little it has to do, and for how long where that is known."""
+    why, hold = unavailable(bot, state.pauses, now), hold_of(bot, state.pauses, now)
+    if hold is not None and hold.kind == "provider" and hold.until is not None and why == hold.text:
+        return f"{why} · {hold.until - now:.0f} s"
+    return why
 
 
 def _is_busy(bot: BotView, work: WorkView) -> bool:

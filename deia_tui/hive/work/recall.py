@@ -45,8 +45,7 @@ class Recall:
             elif not keeps_tasks(bot, state.pauses, at):
                 waiting = [task.message_id for task in tasks if task.state is TaskState.SCHEDULED]
                 if waiting:
-                    why = unavailable(bot, state.pauses, at) or f"it is {bot.state}"
-                    await keeper.withdraw(waiting, f"{bot_id} takes none now: {why}")
+                    await keeper.withdraw(waiting, f"taken back: {unavailable(bot, state.pauses, at)}")
 
     async def one(self, task: Task, reason: str) -> bool:
         """Take it back: True if its bot had not begun it, else its turn is interrupted if nobody wants it any more."""

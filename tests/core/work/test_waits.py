@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deia_tui.core.bots import Activity, AgentSpec, BotSpec, BotState
+from deia_tui.core.bots import Activity, AgentSpec, BotSpec, BotState, Health
 from deia_tui.core.breaker import Phase
 from deia_tui.core.state import BotView, HiveState, Pause
 from deia_tui.core.work.tasks import LOW, Task, TaskState
@@ -54,6 +54,9 @@ def test_the_next_try_is_counted_down() -> None:
         ({"state": BotState.STOPPED}, "BOT-1 is stopped"),
         ({"paused": True}, "BOT-1 is paused"),
         ({"breaker": Phase.OPEN, "retry_at": NOW + 9}, "BOT-1 is recovering"),
+        ({"breaker": Phase.OPEN, "retry_at": NOW}, ""),
+        ({"breaker": Phase.HALF_OPEN}, "BOT-1 has one trial under way"),
+        ({"health": Health.UNHEALTHY}, "BOT-1 does not answer its probes"),
         ({"breaker": Phase.OPEN, "breaker_reason": "No login."}, "No login: restart it once that is mended"),
         ({"activity": Activity.BUSY}, "BOT-1 is busy"),
         ({}, ""),
@@ -85,7 +88,7 @@ def test_a_provider_that_rests_holds_up_its_bots() -> None:
     state = HiveState(bots={"BOT-1": bot(), "BOT-2": bot("BOT-2")}, pauses={"anthropic": pause})
     assert why_waiting(replace(TASK, to="BOT-1"), state, WorkView(), NOW, {}) == "anthropic paused · 30 s"
     assert why_waiting(TASK, state, WorkView(), NOW, {}) == "no bot can take work: anthropic paused · 30 s"
-    assert why_waiting(replace(TASK, to="BOT-1"), state, WorkView(), NOW + 31, {}) == "anthropic paused"
+    assert why_waiting(replace(TASK, to="BOT-1"), state, WorkView(), NOW + 31, {}) == "", "it may be tried"
 
 
 def test_work_for_anyone_waits_for_a_bot() -> None:
