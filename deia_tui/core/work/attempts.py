@@ -95,8 +95,10 @@ def has_begun(task: Task) -> bool:
 
 def _rest_s(task: Task, policy: TaskPolicy) -> float:
     """How long it waits that comes back uncounted."""
-    returns = task.attempt - task.tries + 1
-    return backoff_s(returns - FREE_RETURNS, policy) if returns > FREE_RETURNS else 0.0
+    too_many = task.attempt - task.tries + 1 - FREE_RETURNS
+    if too_many <= 0:
+        return 0.0
+    return backoff_s(too_many, base_s=policy.backoff_base_s, max_s=policy.backoff_max_s)
 
 
 def _put_back(
