@@ -229,7 +229,10 @@ def _bearer(client: Supervisor, header: str | None) -> str | None:
 def _sentence(error: RequestValidationError) -> str:
     """What is wrong and where; never the input itself, which JSON may not be able to spell."""
     found = error.errors()
-    wrong = [f"{'.'.join(map(str, item['loc'][1:])) or 'the body'}: {item['msg']}" for item in found]
+    wrong = [
+        f"{'.'.join(map(str, item['loc'][1:])) or 'the body'}: {item['msg'].removeprefix('Value error, ').rstrip('.')}"
+        for item in found
+    ]
     return f"Bad request: {'; '.join(wrong)}."
 
 

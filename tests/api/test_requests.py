@@ -30,6 +30,7 @@ async def test_a_body_that_cannot_be_is_told_in_a_sentence(api: httpx.AsyncClien
         (LAUNCH, b'{"what": "shell", "x": 1}', "x: Extra inputs"),
         (LAUNCH, b'{"what": "shell", "count": 1e400}', "count: "),
         (LAUNCH, b'{"what": "shell", "count": NaN}', "count: "),
+        ("/api/tasks", b'{"text": "hi", "priority": -1}', "'-1' is no priority: use P0 (urgent), P1, P2 or P3."),
         ("/api/bot/send/BOT-001", b'{"text": "hi", "message_id": "\\ud800"}', "message_id: "),
         ("/api/approvals/x", b'{"outcome": "allow_once", "by": " Policy"}', "the bot's own"),
         ("/api/approvals/x", b'{"outcome": "allow_once", "note": "\\ud800"}', "note: "),
@@ -37,6 +38,7 @@ async def test_a_body_that_cannot_be_is_told_in_a_sentence(api: httpx.AsyncClien
         answer = await api.post(path, content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code == 422, body
         assert answer.json()["detail"].startswith("Bad request: ") and sentence in answer.json()["detail"]
+        assert not answer.json()["detail"].endswith("..")
         assert (await api.get("/api/bots")).json() == []
 
 

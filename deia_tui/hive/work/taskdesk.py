@@ -13,6 +13,7 @@ from deia_tui.core import events as ev
 from deia_tui.core.errors import CommandRejected, StoreError
 from deia_tui.core.ids import is_task_id
 from deia_tui.core.state import first_line
+from deia_tui.core.text import clean
 from deia_tui.core.work.queue import TaskQueue
 from deia_tui.core.work.tasks import ENDED, PRIORITIES, WITH_BOT, Task, TaskState
 from deia_tui.core.work.tasktypes import classify
@@ -197,6 +198,8 @@ class TaskDesk:
 def _check(command: cmd.AddTask) -> None:
     """Raises CommandRejected for what no bot would take, and for what nobody could name."""
     check_form(cmd.SendMessage(bot_id=command.to, text=command.text, sender=command.sender))
+    if not command.sender.strip() or command.sender != clean(command.sender):
+        raise CommandRejected("The sender's name must have printable characters only.", status=400)
     if command.priority not in PRIORITIES:
         raise CommandRejected("A priority is 0 (urgent) to 3.", status=400)
     if len(command.after) > MAX_NEEDS:

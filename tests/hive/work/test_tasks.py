@@ -241,6 +241,7 @@ REFUSED: tuple[tuple[AddTask, str, int], ...] = (
     (AddTask(text="x" * (1 << 20) + "y"), "1 MiB", 413),
     (AddTask(text="x", task_id="../x"), "cannot name a task", 400),
     (AddTask(text="x", after=("a b",)), "cannot name a task", 400),
+    (AddTask(text="x", sender="a\nb"), "printable characters", 400),
     (AddTask(text="x", priority=4), "0 \\(urgent\\) to 3", 400),
     (AddTask(text="x", to="GHOST"), "no bot 'GHOST'", 404),
     (AddTask(text="x", task_id="self", after=("self",)), "self waits for self", 409),
