@@ -97,6 +97,10 @@ class Keeper:
         self.put(Withdraw(frozenset(message_ids), reason, done))
         return await done
 
+    def disown(self, message_ids: Iterable[str]) -> None:
+        """Nobody wants an answer to them any more: what is not handed over yet never is."""
+        self._messages.outbox.disown(message_ids)
+
     async def interrupt(self, message_id: str | None = None) -> None:
         """End the answer in progress, if it is to this message. Raises CommandRejected or BotUnreachable."""
         await self._tenure.interrupt(self.life, message_id)

@@ -27,6 +27,7 @@ class Outbox:
         self._waiting = {message.message_id: message for message in waiting}
         self._handed: set[str] = set()
         self._kept: frozenset[str] = frozenset()
+        self._unwanted: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -37,6 +38,7 @@ class Outbox:
     def remove(self, message_id: str) -> None:
         """The bot has it, or nobody wants it any more."""
         self._waiting.pop(message_id, None)
+        self._unwanted.discard(message_id)
 
     @property
     def is_handing(self) -> bool:
@@ -55,6 +57,10 @@ class Outbox:
         """No run has any of them."""
         self._handed.clear()
 
+    def disown(self, message_ids: Iterable[str]) -> None:
+        """None of them is handed over any more, also while it cannot be taken back."""
+        self._unwanted.update(self._waiting.keys() & set(message_ids))
+
     def unhanded(self) -> list[str]:
         """What no run has been given yet."""
         return [message_id for message_id in self._waiting if message_id not in self._handed | self._kept]
@@ -71,7 +77,8 @@ class Outbox:
 
     def first(self) -> MessageQueued | None:
         """The most urgent that no run has been given yet; a human's before an errand that is as urgent."""
-        waiting = (self._waiting[message_id] for message_id in self.unhanded())
+        wanted = (message_id for message_id in self.unhanded() if message_id not in self._unwanted)
+        waiting = (self._waiting[message_id] for message_id in wanted)
         return min(waiting, key=lambda message: (message.priority, is_errand(message)), default=None)
 
     async def deliver(self, link: Link, next_one: Next, give_up: Callable[[str, str], None]) -> None:

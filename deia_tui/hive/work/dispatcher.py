@@ -64,7 +64,6 @@ class Dispatcher:
     async def dispatch(self) -> None:
         """Until cancelled."""
         try:
-            await self._recall.strays()
             await self._dispatch()
         except asyncio.CancelledError:
             self.desk.close()
@@ -171,7 +170,7 @@ class Dispatcher:
 
     def _patience_s(self) -> float | None:
         """How long nothing happens by itself."""
-        if not self.queue:
+        if not self.queue and not self._recall.has_strays:
             return None
         due = self.queue.next_due
         soonest = min(self._seats.opens_at, math.inf if due is None else due)

@@ -28,10 +28,15 @@ class Recall:
         self._seats = seats
         self._lessons = lessons
         self._policy = around.settings.task_policy()
+        self.has_strays = False
+        """Does a bot have something of a task that is not its own any more?"""
+        self._told: set[str] = set()
+        """Messages whose answers bots were told to end, when they had begun them."""
         self._telling: set[asyncio.Task[None]] = set()
 
     async def look(self) -> None:
         """Take back what must not stay where it is. Raises StoreError."""
+        await self._strays()
         now, at, state = self._around.clock.now(), time.time(), self._record.state
         for bot_id in self._queue.bots_with_tasks():
             tasks, keeper, bot = self._queue.with_bot(bot_id), self._roster.find(bot_id), state.bots.get(bot_id)
@@ -53,16 +58,24 @@ class Recall:
         if keeper is None or task.message_id in await keeper.withdraw([task.message_id], reason):
             return True
         if self._queue.of_message(task.message_id) is None:
-            self._interrupt(keeper, task.message_id)
+            keeper.disown([task.message_id])
+            self.has_strays = True
+            self._interrupt(keeper, task.message_id, is_begun=has_begun(task))
         return False
 
-    async def strays(self) -> None:
-        """What bots have that is not theirs any more: the last supervisor ended before it could tell them."""
+    async def _strays(self) -> None:
+        """What bots have of tasks that are theirs no more: nobody could take it back when it was cancelled, as it may
+        have been handed over, or the last supervisor ended before it could."""
+        self._told &= {one for keeper in self._roster for one in keeper.errands()}
+        self.has_strays = False
         for keeper in self._roster:
-            strays = [message_id for message_id in keeper.errands() if self._queue.of_message(message_id) is None]
+            strays = {one for one in keeper.errands() if self._queue.of_message(one) is None} - self._told
+            keeper.disown(strays)
             taken = await keeper.withdraw(strays, "cancelled") if strays else frozenset()
-            for message_id in set(strays) - taken:
-                self._interrupt(keeper, message_id)
+            self.has_strays = self.has_strays or strays != taken
+            bot = self._record.state.bots.get(keeper.bot_id)
+            if bot is not None and bot.message_id in strays - taken:
+                self._interrupt(keeper, bot.message_id, is_begun=True)
 
     async def _put_back(self, tasks: list[Task], reason: str) -> None:
         at = time.time()
@@ -81,10 +94,12 @@ class Recall:
             end = failed(task, at, why, self._policy)
             await self._record.add(end, *self._lessons.of(task, end))
         for task in left:
-            self._interrupt(keeper, task.message_id)
+            self._interrupt(keeper, task.message_id, is_begun=has_begun(task))
 
-    def _interrupt(self, keeper: Keeper, message_id: str) -> None:
+    def _interrupt(self, keeper: Keeper, message_id: str, *, is_begun: bool) -> None:
         """Nobody wants this answer any more; whether the bot hears of it changes nothing."""
+        if is_begun:
+            self._told.add(message_id)
 
         async def interrupt() -> None:
             with suppress(CommandRejected, BotUnreachable):

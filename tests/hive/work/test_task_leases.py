@@ -103,8 +103,12 @@ async def test_what_was_cancelled_while_its_bot_had_no_supervisor_is_not_begun(l
         await until_state(lab, "T-1", TaskState.RUNNING)
         await hive.submit(AddTask(text="another", task_id="T-2"))
         await until_state(lab, "T-2", TaskState.SCHEDULED)
+        frozen = lab.bot("BOT-001").pid
+        assert frozen is not None
+        os.kill(frozen, signal.SIGSTOP)  # the next one cannot know yet what it was given
     async with lab.supervised() as hive:
         await hive.submit(CancelTask(task_id="T-2"))
+        os.kill(frozen, signal.SIGCONT)
         (lab.folder.workspace("BOT-001") / "go").touch()
         await until_state(lab, "T-1", TaskState.DONE)
         assert (await lab.answer("BOT-001", "T-2.1"))[1].status == "interrupted"
