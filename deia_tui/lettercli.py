@@ -154,6 +154,8 @@ def status(as_json: bool) -> None:
 
 
 def _send(to_bot: str, text: str, *, as_json: bool, from_bot: str | None = None, **more: Any) -> None:
+    if not text.strip():
+        raise CommandRejected("The message is empty: say what the bot shall read.", status=400)
     writer = from_bot or (None if _own_bot() else _name())
     body = {"to_bot": to_bot, "text": text, "from_bot": writer, **more}
     sent = cli.remote_hive().post("/api/messages", body)

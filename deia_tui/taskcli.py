@@ -59,7 +59,7 @@ def add(
     """
     said = _text(text, path)
     if not said.strip():
-        raise DeiaError("A task says what is to be done: deia-tui task add 'test the login'.")
+        raise CommandRejected("The task is empty: say what is to be done.", status=400)
     body = {"text": said, "to": to, "priority": priority, "after": after, "type": task_type}
     body |= {"title": title, "task_id": task_id, "held": f"by {_name()}" if held else "", "sender": _name()}
     remote = cli.remote_hive()
@@ -134,7 +134,8 @@ def retry(task_ids: tuple[str, ...], dead: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        click.echo(f"{found['retried']} wait anew.")
+        many = found["retried"]
+        click.echo(f"{many} task{' is' if many == 1 else 's are'} back in the queue.")
         for reason in found["refused"].values():
             click.echo(f"· {clean(reason)}", err=True)
     if found["refused"]:

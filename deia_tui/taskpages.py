@@ -4,9 +4,10 @@ from typing import Any
 
 from deia_tui import cli
 from deia_tui.core.text import clean, clean_lines, shorten
-from deia_tui.core.work.tasks import ENDED
+from deia_tui.core.work.tasks import ENDED, WITH_BOT
 
 _ENDED = {str(state) for state in ENDED}
+_WITH_BOT = {str(state) for state in WITH_BOT}
 _TITLE = 60
 
 
@@ -43,11 +44,12 @@ def _age(seconds: float) -> str:
 
 
 def page(one: dict[str, Any]) -> str:
+    error = "" if one["state"] in _WITH_BOT else one["error"]  # that of the try before stands among the attempts
     facts = [
         ("task", one["task_id"]),
         ("title", one["title"]),
-        ("state", f"{one['state']}{' · ' + one['error'] if one['error'] else ''}"),
-        ("waits for", one["waits_for"] or (one["held"] and f"its release ({one['held']})")),
+        ("state", f"{one['state']}{' · ' + error if error else ''}"),
+        ("waits", one["waits_for"].removeprefix("waits ") or (one["held"] and f"for its release ({one['held']})")),
         ("priority", f"P{one['priority']} · {one['type']}"),
         ("from", f"{one['sender']}{' · ' + one['source'] if one['source'] else ''}"),
         ("for", one["to"] or "anyone"),

@@ -26,7 +26,7 @@ class Look:
 
 def look(letter: Letter, glyphs: Glyphs) -> Look:
     match letter.state:
-        case LetterState.PENDING if letter.tries:
+        case LetterState.PENDING if letter.tries and letter.error:
             return Look(glyphs.backoff, "retries", Ink.WARN)
         case LetterState.PENDING:
             return Look(glyphs.idle, "pending", Ink.NEWS)
@@ -118,6 +118,6 @@ def _letter(letter: Letter, width: int, glyphs: Glyphs) -> list[Spans]:
     )
     lines = wrap_spans(head, width)
     lines += [((line, Ink.TEXT),) for line in wrap(clean_lines(letter.text).strip("\n"), width)]
-    if letter.error:
-        lines += [((line, Ink.BAD),) for line in wrap(clean(letter.error), width)]
+    if letter.error and letter.state in (LetterState.PENDING, LetterState.FAILED):
+        lines += [((line, seen.ink),) for line in wrap(clean(letter.error), width)]
     return lines

@@ -180,7 +180,7 @@ def _tries(task: Task) -> str:
     return f"try {task.tries}" if task.tries > 1 else ""
 
 
-def short(task_id: str, width: int) -> str:
+def short(task_id: str, width: int = _ID_MOST) -> str:
     """An id in `width` cells: their ends tell apart what their beginnings do not."""
     name = clean(task_id)
     if len(name) <= width:

@@ -81,12 +81,18 @@ def test_a_script_reads_json_and_exit_codes(hive: Operator, tmp_path: Path) -> N
     assert (whole["state"], whole["output"]) == ("done", "all of it")
 
 
+def test_nothing_is_no_task_and_no_message(hive: Operator) -> None:
+    for words in (("task", "add", " "), ("msg", "send", "BOT-001", "")):
+        refused = hive.run(*words)
+        assert refused.returncode == 2 and " is empty: " in refused.stderr and len(refused.stderr.splitlines()) == 1
+
+
 def test_what_fails_for_good_is_told_and_retried(hive: Operator) -> None:
     hive.ok("launch", "broken", "--id", "BROKEN")
     failed = hive.run("task", "add", "impossible", "--to", "BROKEN", "--wait", "--id", "impossible")
     assert failed.returncode == 1 and failed.stderr.count("put back: exit 1") == 3
     assert failed.stderr.splitlines()[-1].startswith("deia-tui: impossible is dead: exit 1")
-    assert hive.ok("task", "retry", "--dead") == "1 wait anew.\n"
+    assert hive.ok("task", "retry", "--dead") == "1 task is back in the queue.\n"
     assert hive.run("task", "wait", "impossible").returncode == 1
     refused = hive.run("task", "retry", "impossible", "no-such")
     assert refused.returncode == 1 and "no task 'no-such'" in refused.stderr

@@ -1,6 +1,7 @@
 """The mode Messages: inboxes, delivery states, conversations, writing and marking as read."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,24 @@ async def test_every_state_has_its_word_and_inboxes_count() -> None:
             assert word in next(line for line in screen.lines() if f"  text {text}" in line)
         assert "P0  BOT-003 → BOT-002  text 4" in screen.text()
         await screen.sees("all bots", "2 unread", "2 lost")
+
+
+async def test_only_what_failed_once_retries_and_says_why() -> None:
+    hive = ScriptedHive()
+    hive.run("BOT-001", "BOT-002")
+    letter = {"letter_id": hive.letter("BOT-001", "BOT-002", "text 4"), "from_bot": "BOT-001", "to_bot": "BOT-002"}
+    of: Any = {"at": time.time(), "priority": 2, **letter, "attempt": 1}
+    hive.record(ev.LetterHanded(**of, message_id="m"))
+    async with shown(hive) as screen:
+        await go_to_messages(screen)
+        await screen.sees("○ pending")
+        await screen.misses("retries")
+        hive.record(ev.LetterReturned(**of, reason="exit 77", counted=True))
+        await screen.sees("↻ retries", "exit 77")
+        again: Any = {**of, "attempt": 2}
+        hive.record(ev.LetterHanded(**again, message_id="n"), ev.LetterDelivered(**again))
+        await screen.sees("◐ delivered")
+        await screen.misses("exit 77")
 
 
 async def test_a_conversation_shows_both_sides_by_time_with_what_became_of_each() -> None:

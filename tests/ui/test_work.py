@@ -12,6 +12,7 @@ from deia_tui.ui.app import ConsoleOptions
 from deia_tui.ui.modes.work import WorkMode
 from deia_tui.ui.orders import READ_ONLY
 from deia_tui.ui.panes.tasks import PAGE
+from deia_tui.ui.taskrows import short
 from tests.ui.screens import Screen, shown
 from tests.ui.scripted import ScriptedHive
 
@@ -57,6 +58,23 @@ async def test_tasks_stand_in_sections_each_with_who_has_it_or_why_nobody_has() 
         assert "four times the same error" in screen.line("T-3   dead it")
         assert "✓ done" in screen.line("T-4   done it")
         assert "by ann" in screen.line("T-5   gone it")
+
+
+def test_the_random_end_of_an_id_stands_without_half_a_word_before_it() -> None:
+    assert short("mend-the-retry-of-paymen-rybxdfz5") == "…rybxdfz5   "
+    assert short("a" * 20) == f"…{'a' * 11}"
+    assert short("T-7", 5) == "T-7  "
+
+
+async def test_a_task_that_runs_again_does_not_say_why_it_failed_before() -> None:
+    hive = a_hive()
+    hive.queue("T-1", "again")
+    hive.assign("T-1", "BOT-001")
+    hive.end_task("T-1", "retry", error="exit 77")
+    hive.assign("T-1", "BOT-001")
+    async with shown(hive) as screen:
+        await go_to_work(screen, "● running since", "failed: exit 77")
+        assert screen.text().count("exit 77") == 1
 
 
 async def test_the_header_counts_work_and_says_how_the_hive_copes() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from deia_tui.core.client import TaskDetail
 from deia_tui.core.text import clean, clean_lines
-from deia_tui.core.work.tasks import ENDED, WAITING, Attempt, Task, TaskState
+from deia_tui.core.work.tasks import ENDED, WAITING, WITH_BOT, Attempt, Task, TaskState
 from deia_tui.ui import taskrows
 from deia_tui.ui.parts import seconds
 from deia_tui.ui.theme import Glyphs, Ink, Spans
@@ -135,7 +135,9 @@ def _facts(detail: TaskDetail, glyphs: Glyphs) -> Iterator[Spans]:
 def _why_not(task: Task, waits_for: str) -> str:
     if waits_for:
         return waits_for
-    return f"held: {task.held}" if task.held and task.state not in ENDED else task.error
+    if task.held and task.state not in ENDED:
+        return f"held: {task.held}"
+    return "" if task.state in WITH_BOT else task.error
 
 
 def _attempt(one: Attempt) -> Iterator[Spans]:

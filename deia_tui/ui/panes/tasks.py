@@ -93,7 +93,7 @@ class TaskTable(Table):
         super().resized()
 
     def _fit_columns(self) -> None:
-        longest = max((len(task_id) for task_id in self.tasks), default=0)
+        longest = max((len(taskrows.short(task_id).rstrip()) for task_id in self.tasks), default=0)
         self.columns = taskrows.fit(self.text_width, longest_id=longest)
         self.live_width = self.columns.live
 
