@@ -106,9 +106,7 @@ async def with_more(client: HiveClient) -> None:
 
 
 async def keep_working(client: HiveClient, bot_ids: Sequence[str]) -> None:
-    """So much that some always waits; one task is held, and one comes after it."""
-    [held] = await client.submit(AddTask(text="announce the release", held="until it is tested", sender="ann"))
-    await client.submit(AddTask(text="thank everybody", after=(held,), sender="ann"))
+    """So much that some always waits, beside the work of the demo."""
     for place in itertools.count():
         text, to = TASKS[place % len(TASKS)], bot_ids[place % 5]
         with suppress(CommandRejected):  # too much waits for that bot already
