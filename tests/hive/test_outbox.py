@@ -34,3 +34,13 @@ def test_what_somebody_else_may_have_handed_over_is_not_taken_back_until_its_run
     assert outbox.unhanded() == ["U.1"]
     outbox.let_go()
     assert outbox.unhanded() == ["T.1", "U.1"]
+
+
+def test_what_nobody_wants_is_not_handed_over_though_it_is_there_until_it_is_taken_back() -> None:
+    outbox = Outbox([queued("T.1", task_id="T"), queued("U.1", task_id="U")])
+    outbox.disown(["T.1", "gone"])
+    first = outbox.first()
+    assert first is not None and first.message_id == "U.1"
+    assert outbox.unhanded() == ["T.1", "U.1"]
+    outbox.remove("U.1")
+    assert outbox.first() is None
