@@ -55,6 +55,8 @@ class HandOut:
 
     async def hand_out(self) -> None:
         """Give the first in line to the bots that may have one. Raises StoreError."""
+        if not self._queue:
+            return
         now, at = self._around.clock.now(), time.time()
         seats = self._seats.look(now, at)
         chosen = self._match(seats, LOW, now, at)

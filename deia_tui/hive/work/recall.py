@@ -66,10 +66,11 @@ class Recall:
     async def _strays(self) -> None:
         """What bots have of tasks that are theirs no more: nobody could take it back when it was cancelled, as it may
         have been handed over, or the last supervisor ended before it could."""
-        self._told &= {one for keeper in self._roster for one in keeper.errands()}
+        busy = [(keeper, errands) for keeper in self._roster if (errands := keeper.errands())]
+        self._told &= {one for _, errands in busy for one in errands}
         self.has_strays = False
-        for keeper in self._roster:
-            strays = {one for one in keeper.errands() if self._queue.of_message(one) is None} - self._told
+        for keeper, errands in busy:
+            strays = {one for one in errands if self._queue.of_message(one) is None} - self._told
             keeper.disown(strays)
             taken = await keeper.withdraw(strays, "cancelled") if strays else frozenset()
             self.has_strays = self.has_strays or strays != taken
