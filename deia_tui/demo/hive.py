@@ -60,6 +60,11 @@ backoff_base_s = 2.0
 cooldown_s = 12.0
 [process]
 work_grace_s = 0.3
+[strain]
+errors_degraded = 90.0
+errors_critical = 95.0
+cpu_degraded = 97.0
+cpu_critical = 99.0
 [bots.SHELL]
 agent = "shell"
 autostart = true
