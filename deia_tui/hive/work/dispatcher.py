@@ -1,5 +1,5 @@
-"""The only writer of tasks: has each handed to a bot, hears from what is committed how it went, and has taken back what
-a bot cannot do.
+"""The only one who moves tasks: has each handed to a bot, hears from what is committed how it went, and has taken back
+what a bot cannot do. That an answer lies in its file notes filing.py.
 
 How a turn ended and what that means for its task are one transaction: see `_consequences`.
 """
